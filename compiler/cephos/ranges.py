@@ -1,0 +1,189 @@
+"""Host ranges: `compute[01-40]`, `rack[1-4]-cmp[01-20]`, `db[1,3,5-8]`, or a single name.
+
+A host becomes a folder name, a host name that bundles compare with, and a word in scripts, so only
+names in the syntax of RFC 952 and RFC 1123 section 2.1, in lower case, pass.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fnmatch import translate
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING
+
+from cephos.diagnostics import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    # A stretch of a pattern: where it begins, what it is, and whether that is a bracket's inside.
+    _Piece = tuple[int, str, bool]
+
+NAMES_LIMIT = 100_000
+"""How many hosts one range may name."""
+
+_PATTERN_LIMIT = 1000
+_NAME_LIMIT = 253
+_LABEL_LIMIT = 63
+_BRACKET = re.compile(r"\[([^\[\]]*)\]")
+_ITEM = re.compile(r"(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_FOREIGN = re.compile(r"[^a-z0-9.-]")
+_GLOB = re.compile(r"[*?\[]")
+_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+
+
+class RangeError(ValueError):
+    """A pattern that is no host range; `code` is one of E121, E122, E123.
+
+    `offset` and `length` tell which characters of the pattern the message is about.
+    """
+
+    def __init__(self, code: str, message: str, offset: int = 0, length: int = 1) -> None:
+        """Say what is wrong, and where in the pattern."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.offset = offset
+        self.length = max(1, length)
+
+
+def expand(pattern: str) -> list[str]:
+    """Return the host names of a range, in the order written, the leftmost bracket slowest.
+
+    Zero padding is kept: `[01-40]`. Raises `RangeError`, before anything large is built, for a
+    pattern that is malformed, names a host twice, names more than `NAMES_LIMIT` hosts or names
+    what is no host name.
+    """
+    if len(pattern) > _PATTERN_LIMIT:
+        raise RangeError("E121", f"a host range is at most {_PATTERN_LIMIT} characters long")
+    pieces = list(_pieces(pattern))
+    for offset, text, inside in pieces:
+        if not inside:
+            _check_literal(text, offset)
+    names: dict[str, None] = {}
+    for name in _names(pieces):
+        _check_name(name, len(pattern))
+        if name in names:
+            raise RangeError("E121", f"the range names '{name}' twice", 0, len(pattern))
+        names[name] = None
+    return list(names)
+
+
+def _pieces(pattern: str) -> Iterator[_Piece]:
+    """Yield the stretches between brackets and the insides of brackets, in order."""
+    at = 0
+    for match in _BRACKET.finditer(pattern):
+        yield at, pattern[at : match.start()], False
+        yield match.start(1), match[1], True
+        at = match.end()
+    yield at, pattern[at:], False
+
+
+def _check_literal(text: str, offset: int) -> None:
+    foreign = _FOREIGN.search(text)
+    if not foreign:
+        return
+    character, at = foreign[0], offset + foreign.start()
+    if character in "[]":
+        raise RangeError("E121", f"the '{character}' has no matching bracket", at)
+    if character.isupper():
+        message = (
+            f"host names are in lower case: {quote(character.lower())}, not {quote(character)}"
+        )
+        raise RangeError("E123", message, at)
+    message = f"{quote(character)} cannot be part of a host name; only a-z, 0-9, '-' and '.' can"
+    raise RangeError("E123", message, at)
+
+
+def _names(pieces: list[_Piece]) -> Iterator[str]:
+    """Return every combination, after counting how many that makes."""
+    counts = (sum(map(len, _numbers(text, at))) for at, text, inside in pieces if inside)
+    if math.prod(counts) > NAMES_LIMIT:
+        message = f"the range names more than {NAMES_LIMIT:,} hosts"
+        at, text, _ = pieces[-1]
+        raise RangeError("E122", message, 0, at + len(text))
+    columns = [_texts(text, at) if inside else [text] for at, text, inside in pieces]
+    return map("".join, product(*columns))
+
+
+def _numbers(inside: str, offset: int) -> Iterator[range]:
+    """Yield the numbers of each item of a bracket: `1,3,5-8`."""
+    at = offset
+    for item in inside.split(","):
+        match = _ITEM.fullmatch(item)
+        if not match:
+            message = "a bracket holds numbers and ranges, such as [01-40] or [1,3,5-8]"
+            raise RangeError("E121", message, at, len(item))
+        first, last = match["first"], match["last"] or match["first"]
+        padded = any(len(each) > 1 and each.startswith("0") for each in (first, last))
+        if padded and len(first) != len(last):
+            message = f"'{first}' and '{last}' are not equally wide; pad both with zeros, or none"
+            raise RangeError("E121", message, at, len(item))
+        if int(first) > int(last):
+            raise RangeError("E121", f"the range {item} runs backwards", at, len(item))
+        if int(last) - int(first) >= NAMES_LIMIT:
+            message = f"the range names more than {NAMES_LIMIT:,} hosts"
+            raise RangeError("E122", message, at, len(item))
+        yield range(int(first), int(last) + 1)
+        at += len(item) + 1
+
+
+def _texts(inside: str, offset: int) -> list[str]:
+    widths = [len(item.partition("-")[0]) for item in inside.split(",")]
+    return [
+        f"{number:0{width}}"
+        for width, numbers in zip(widths, _numbers(inside, offset), strict=True)
+        for number in numbers
+    ]
+
+
+def _check_name(name: str, length: int) -> None:
+    """Refuse what has only characters of a host name and is none."""
+    if len(name) > _NAME_LIMIT:
+        message = f"a host name is at most {_NAME_LIMIT} characters long"
+        raise RangeError("E123", message, 0, length)
+    if _ADDRESS.fullmatch(name):
+        raise RangeError("E123", f"'{name}' is an address, not a host name", 0, length)
+    for label in name.split("."):
+        if not _LABEL.fullmatch(label) or len(label) > _LABEL_LIMIT:
+            message = (
+                f"'{name}' is not a host name: each part between dots has 1 to {_LABEL_LIMIT}"
+                " characters and begins and ends with a letter or digit"
+            )
+            raise RangeError("E123", message, 0, length)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Tell whether a host name is one of a range, or matches a shell glob (`*`, `?`, `[abc]`).
+
+    Both may be mixed: in `rack[01-12]-*` the bracket is a range. A bracket of numbers always is, as
+    in a site description: `[78]` means 78, not 7 or 8. No pattern is an error; one that is neither
+    matches nothing.
+    """
+    return _matcher(pattern)(name)
+
+
+@lru_cache(maxsize=64)
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    pieces = [
+        (at, f"[{text}]", False) if inside and not _is_range(text) else (at, text, inside)
+        for at, text, inside in _pieces(pattern)
+    ]
+    try:
+        globs = list(_names(pieces))
+    except RangeError:
+        globs = [pattern]
+    if not any(map(_GLOB.search, globs)):
+        return frozenset(globs).__contains__
+    match = re.compile("|".join(map(translate, globs))).match
+    return lambda name: match(name) is not None
+
+
+def _is_range(inside: str) -> bool:
+    try:
+        return bool(list(_numbers(inside, 0)))
+    except RangeError:
+        return False
