@@ -1,0 +1,64 @@
+"""Who may do what in Ceph: capabilities are derived from who uses which pool how, never typed.
+
+The profiles `rbd` and `rbd-read-only` exist since Luminous. On the monitors `profile rbd` includes
+the right to blocklist a dead client, without which its exclusive locks can never be broken; that is
+why there is no `allow r` here (Ceph's documentation, "RBD Exclusive Locks").
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cephos import knowledge
+
+if TYPE_CHECKING:
+    from cephos.model import Cluster, Site
+
+
+@dataclass
+class Access:
+    """What one client needs: pools in the order in which they were asked for, each once."""
+
+    write: dict[str, None] = field(default_factory=dict)
+    read: dict[str, None] = field(default_factory=dict)
+
+    def readable(self) -> list[str]:
+        """Return every pool that the client may list."""
+        return list(self.write | self.read)
+
+    def caps(self) -> dict[str, str]:
+        """Return the capability text by service, in the order in which Ceph is told."""
+        write = [f"profile rbd pool={pool}" for pool in self.write]
+        read = [
+            f"profile rbd-read-only pool={pool}" for pool in self.read if pool not in self.write
+        ]
+        # on the managers only what changes images: `rbd trash purge schedule`, background deletion
+        return {"mon": "profile rbd", "osd": ", ".join(write + read), "mgr": ", ".join(write)}
+
+
+def access(site: Site, cluster: Cluster) -> dict[str, Access]:
+    """Return what each client of the cluster needs, by client name, in order of first use."""
+    needs: defaultdict[str, Access] = defaultdict(Access)
+    glance, nova = site.glance, site.nova
+    backends = [backend for backend in site.backends if backend.cluster is cluster]
+    if glance and glance.cluster is cluster:
+        needs[glance.client].write[glance.pool] = None
+        if knowledge.behaves("glance_reads_clones", site.release):
+            for store in (*backends, nova):
+                if store and store.cluster is cluster:
+                    needs[glance.client].read[store.pool] = None
+    for backend in backends:
+        needs[backend.client].write[backend.pool] = None
+        if glance and glance.cluster is cluster:
+            # the parents of volumes that are clones of images
+            needs[backend.client].read[glance.pool] = None
+    if nova and nova.cluster is cluster:
+        needs[nova.client].write[nova.pool] = None
+        if glance and glance.cluster is cluster:
+            # a copy-on-write snapshot is cloned into the images' own pool
+            # by nova.virt.libvirt.imagebackend, in Rbd.direct_snapshot
+            images = needs[nova.client].write if nova.cow_snapshots else needs[nova.client].read
+            images[glance.pool] = None
+    return dict(needs)

@@ -1,0 +1,179 @@
+"""What is known of releases, options and platforms: the data files, and how to ask them.
+
+Nothing else in the compiler compares release names; a fact about a release is a line in
+`data/*.toml`, with its source beside it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OptionValue = str | int | float | bool | list[str | int]
+"""What a site may give an option: text, a number, a truth value or a list."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """An OpenStack or Ceph release; `order` counts from the oldest known."""
+
+    name: str
+    order: int
+    code_name: str | None
+    supported: bool
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One service as a platform's packages install it."""
+
+    unit: str
+    user: str
+    conf: str
+    read_later: tuple[str, ...]
+    package: str
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Whose packages a host runs; `units` is by role."""
+
+    name: str
+    title: str
+    qemu: str
+    units: Mapping[str, Unit]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One configuration option of a service, over all releases.
+
+    `section` is `<store>` or `<backend>` where the section has a name of the operator's choice.
+    """
+
+    section: str
+    name: str
+    type: str
+    minimum: int | None
+    maximum: int | None
+    choices: tuple[str, ...]
+    since: str | None
+    until: str | None
+    deprecated: str | None
+    instead: str | None
+
+    @property
+    def full_name(self) -> str:
+        """Return `section.name`."""
+        return f"{self.section}.{self.name}"
+
+    def known_in(self, release: Release) -> bool:
+        """Tell whether the release reads the option at all."""
+        return within(release, self.since, self.until)
+
+    def deprecated_in(self, release: Release) -> bool:
+        """Tell whether the release warns of it."""
+        return self.deprecated is not None and within(release, self.deprecated, None)
+
+
+@cache
+def _data(name: str) -> dict[str, Any]:
+    return tomllib.loads((files("cephos.data") / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def releases(product: str) -> tuple[Release, ...]:
+    """Return the releases of `openstack` or `ceph`, oldest first."""
+    return tuple(
+        Release(row["name"], order, row.get("code_name"), row.get("supported", False))
+        for order, row in enumerate(_data("releases")[product])
+    )
+
+
+@cache
+def release_names(product: str) -> Mapping[str, Release]:
+    """Return every spelling of a release, number or code name, in lower case."""
+    return {
+        spelling: release
+        for release in releases(product)
+        for spelling in (release.name, release.code_name)
+        if spelling
+    }
+
+
+def within(release: Release, since: str | None, until: str | None) -> bool:
+    """Tell whether an OpenStack release lies between two others, both included.
+
+    A name older than every release in the data (an option's origin in Mitaka, say) is before all.
+    """
+    names = release_names("openstack")
+    first = names[since].order if since and since in names else 0
+    if until is None:
+        return release.order >= first
+    return until in names and first <= release.order <= names[until].order
+
+
+def behaves(behaviour: str, release: Release) -> bool:
+    """Tell whether an OpenStack release has one of the behaviours in `releases.toml`."""
+    span = _data("releases")["behaviour"][behaviour]
+    return within(release, span.get("since"), span.get("until"))
+
+
+@cache
+def platforms() -> Mapping[str, Platform]:
+    """Return the platforms by name."""
+    return {
+        name: Platform(
+            name=name,
+            title=row["title"],
+            qemu=row["qemu"],
+            units={
+                role: Unit(
+                    unit=unit["unit"],
+                    user=unit["user"],
+                    conf=unit["conf"],
+                    read_later=tuple(unit["read_later"]),
+                    package=unit["package"],
+                )
+                for role, unit in row.items()
+                if isinstance(unit, dict)
+            },
+        )
+        for name, row in _data("platforms").items()
+    }
+
+
+@cache
+def options(service: str) -> Mapping[str, Option]:
+    """Return the options of `glance`, `cinder` or `nova` by `section.name`."""
+    found = {}
+    for full_name, row in _data("options")[service].items():
+        section, _, name = full_name.rpartition(".")
+        found[full_name] = Option(
+            section=section,
+            name=name,
+            type=row["type"],
+            minimum=row.get("min"),
+            maximum=row.get("max"),
+            choices=tuple(row.get("choices", ())),
+            since=row.get("since"),
+            until=row.get("until"),
+            deprecated=row.get("deprecated"),
+            instead=row.get("instead"),
+        )
+    return found
+
+
+def find_option(service: str, spelling: str) -> Option | list[Option]:
+    """Return the option meant by `name` or `section.name`; else all that the name could mean."""
+    table = options(service)
+    if spelling in table:
+        return table[spelling]
+    same_name = [option for option in table.values() if option.name == spelling]
+    return same_name[0] if len(same_name) == 1 else same_name

@@ -1,0 +1,315 @@
+"""The site as values of the field's own kinds.
+
+`build` turns a document that the schema has accepted into a `Site`. Everything later works on that;
+`path` leads back to the place in the document, for diagnostics and for provenance.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cephos import knowledge, ranges
+from cephos.diagnostics import did_you_mean, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cephos.diagnostics import Report
+    from cephos.knowledge import OptionValue, Platform, Release
+    from cephos.load import Document
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the top of the document."""
+
+CEPH_ADMIN, GLANCE, CINDER, NOVA = "ceph-admin", "glance", "cinder", "nova-compute"
+"""The roles."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool and how it is created; None leaves the choice to Ceph."""
+
+    name: str
+    pg_num: int | None
+    autoscale: str | None
+    target_size_ratio: float | None
+    size: int | None
+    crush_rule: str | None
+    path: Path
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ceph cluster; `mon_host` holds `address`, `address:port` or `[address]:port`."""
+
+    name: str
+    release: Release
+    fsid: str
+    mon_host: tuple[str, ...]
+    pools: Mapping[str, Pool]
+    secret_uuids: Mapping[str, str]
+    path: Path
+
+    @property
+    def conf(self) -> str:
+        """Return the path of its configuration file on every host."""
+        return f"/etc/ceph/{self.name}.conf"
+
+    def secret_uuid(self, client: str) -> str:
+        """Return the UUID of the client's libvirt secret, the same on every host of the site."""
+        given = self.secret_uuids.get(client)
+        return given or str(uuid.uuid5(uuid.UUID(self.fsid), f"client.{client}"))
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Where images are stored."""
+
+    cluster: Cluster
+    pool: str
+    client: str
+    copy_on_write: bool
+    options: Mapping[str, OptionValue]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A Cinder backend; `name` is its section."""
+
+    name: str
+    cluster: Cluster
+    pool: str
+    client: str
+    volume_backend_name: str
+    options: Mapping[str, OptionValue]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Nova:
+    """Where disks of guests are stored."""
+
+    cluster: Cluster
+    pool: str
+    client: str
+    cow_snapshots: bool
+    options: Mapping[str, OptionValue]
+    path: Path
+
+
+@dataclass(frozen=True)
+class HostGroup:
+    """One entry of `hosts`: hosts that are described alike."""
+
+    pattern: str
+    names: tuple[str, ...]
+    roles: frozenset[str]
+    platform: Platform
+    path: Path
+
+
+@dataclass(frozen=True)
+class Site:
+    """The whole description."""
+
+    name: str
+    release: Release
+    clusters: Mapping[str, Cluster]
+    glance: Glance | None
+    backends: tuple[Backend, ...]
+    nova: Nova | None
+    groups: tuple[HostGroup, ...]
+
+    def groups_with(self, role: str) -> Iterator[HostGroup]:
+        """Yield the groups whose hosts have the role."""
+        return (group for group in self.groups if role in group.roles)
+
+    def hosts_with(self, role: str) -> list[str]:
+        """Return the names of the hosts that have the role, in the order of the description."""
+        return [name for group in self.groups_with(role) for name in group.names]
+
+    def stores(self) -> Iterator[Glance | Backend | Nova]:
+        """Yield every use of a pool by a service."""
+        if self.glance:
+            yield self.glance
+        yield from self.backends
+        if self.nova:
+            yield self.nova
+
+
+def build(document: Document, report: Report) -> Site | None:
+    """Return the site that the document describes; None if a name in it means nothing.
+
+    The document must have passed the schema. Diagnostics E121 to E123 and E201, E202 and E208 are
+    raised here, since without the thing they miss there is no site to apply rules to.
+    """
+    return _Builder(document, report).site()
+
+
+class _Builder:
+    def __init__(self, document: Document, report: Report) -> None:
+        self._document = document
+        self._data: dict[str, Any] = document.data
+        self._report = report
+
+    def site(self) -> Site | None:
+        openstack = self._data["openstack"]
+        before = len(self._report)
+        release = self._release("openstack", openstack["release"], ("openstack", "release"))
+        platform = self._platform(openstack["platform"], ("openstack", "platform"))
+        clusters = {
+            name: self._cluster(name, entry) for name, entry in self._data["clusters"].items()
+        }
+        groups = self._groups(platform)
+        if len(self._report) > before or release is None:
+            return None
+        services = self._data["services"]
+        cluster = next(cluster for cluster in clusters.values() if cluster)
+        return Site(
+            name=self._data["site"],
+            release=release,
+            clusters={cluster.name: cluster},
+            glance=self._glance(cluster, services.get("glance")),
+            backends=tuple(
+                self._backend(cluster, name, entry)
+                for name, entry in services.get("cinder", {}).get("backends", {}).items()
+            ),
+            nova=self._nova(cluster, services.get("nova")),
+            groups=groups,
+        )
+
+    def _release(self, product: str, spelling: str, path: Path) -> Release | None:
+        names = knowledge.release_names(product)
+        release = names.get(spelling.lower())
+        if release and release.supported:
+            return release
+        known = [each.name for each in knowledge.releases(product) if each.supported]
+        guess = did_you_mean(spelling.lower(), names)
+        self._report.add(
+            "E201",
+            f"this version does not support {product} {release.name}"
+            if release
+            else f"{quote(spelling)} is not a release of {product}"
+            + (f"; did you mean {quote(guess)}?" if guess else ""),
+            self._document.span(path),
+            help=f"supported are {', '.join(known)}",
+        )
+        return None
+
+    def _platform(self, name: str, path: Path) -> Platform | None:
+        known = knowledge.platforms()
+        if name not in known:
+            guess = did_you_mean(name, known)
+            self._report.add(
+                "E202",
+                f"{quote(name)} is not a platform"
+                + (f"; did you mean {quote(guess)}?" if guess else ""),
+                self._document.span(path),
+                help=f"known are {', '.join(known)}",
+            )
+        return known.get(name)
+
+    def _cluster(self, name: str, entry: dict[str, Any]) -> Cluster | None:
+        path: Path = ("clusters", name)
+        release = self._release("ceph", entry["release"], (*path, "release"))
+        if release is None:
+            return None
+        return Cluster(
+            name=name,
+            release=release,
+            fsid=entry["fsid"],
+            mon_host=tuple(entry["mon_host"]),
+            pools={
+                pool: self._pool(pool, settings, (*path, "pools", pool))
+                for pool, settings in entry["pools"].items()
+            },
+            secret_uuids={
+                client: settings["secret_uuid"]
+                for client, settings in entry.get("clients", {}).items()
+                if "secret_uuid" in settings
+            },
+            path=path,
+        )
+
+    @staticmethod
+    def _pool(name: str, settings: dict[str, Any], path: Path) -> Pool:
+        return Pool(
+            name=name,
+            pg_num=settings.get("pg_num"),
+            autoscale=settings.get("autoscale"),
+            target_size_ratio=settings.get("target_size_ratio"),
+            size=settings.get("size"),
+            crush_rule=settings.get("crush_rule"),
+            path=path,
+        )
+
+    @staticmethod
+    def _glance(cluster: Cluster, entry: dict[str, Any] | None) -> Glance | None:
+        if entry is None:
+            return None
+        return Glance(
+            cluster=cluster,
+            pool=entry["pool"],
+            client=entry["client"],
+            copy_on_write=entry.get("copy_on_write", True),
+            options=entry.get("options", {}),
+            path=("services", "glance"),
+        )
+
+    @staticmethod
+    def _backend(cluster: Cluster, name: str, entry: dict[str, Any]) -> Backend:
+        return Backend(
+            name=name,
+            cluster=cluster,
+            pool=entry["pool"],
+            client=entry["client"],
+            volume_backend_name=entry.get("volume_backend_name", name),
+            options=entry.get("options", {}),
+            path=("services", "cinder", "backends", name),
+        )
+
+    @staticmethod
+    def _nova(cluster: Cluster, entry: dict[str, Any] | None) -> Nova | None:
+        if entry is None:
+            return None
+        return Nova(
+            cluster=cluster,
+            pool=entry["pool"],
+            client=entry["client"],
+            cow_snapshots=entry.get("cow_snapshots", False),
+            options=entry.get("options", {}),
+            path=("services", "nova"),
+        )
+
+    def _groups(self, default: Platform | None) -> tuple[HostGroup, ...]:
+        groups = []
+        first_named: dict[str, str] = {}
+        for pattern, entry in self._data["hosts"].items():
+            path: Path = ("hosts", pattern)
+            try:
+                names = ranges.expand(pattern)
+            except ranges.RangeError as error:
+                span = self._document.span(path, key=True).part(error.offset, error.length)
+                self._report.add(error.code, error.message, span)
+                continue
+            for name in names:
+                if name in first_named:
+                    self._report.add(
+                        "E208",
+                        f"host {quote(name)} is described twice: by"
+                        f" {quote(first_named[name])} and by {quote(pattern)}",
+                        self._document.span(path, key=True),
+                    )
+                    break
+                first_named[name] = pattern
+            platform = default
+            if "platform" in entry:
+                platform = self._platform(entry["platform"], (*path, "platform"))
+            if platform:
+                groups.append(
+                    HostGroup(pattern, tuple(names), frozenset(entry["roles"]), platform, path)
+                )
+        return tuple(groups)

@@ -1,0 +1,436 @@
+"""What a site must be beyond its form: one function per rule.
+
+A rule yields diagnostics with a code of its own (E2xx, W3xx). It sees the whole model and may
+assume that the schema has been kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from cephos import knowledge
+from cephos.diagnostics import Diagnostic, did_you_mean, quote
+from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
+from cephos.services import MANAGED, keyring_readers, keyrings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cephos.diagnostics import Report, Span
+    from cephos.knowledge import Option, OptionValue
+    from cephos.load import Document
+    from cephos.model import Path, Site
+
+Rule = "Callable[[Site, Places], Iterator[Diagnostic]]"
+
+RULES: list[Callable[[Site, Places], Iterator[Diagnostic]]] = []
+"""Every rule, in the order of the codes."""
+
+EXAMPLE_UUIDS = frozenset(
+    {
+        # https://docs.ceph.com/en/latest/rbd/rbd-openstack/
+        "457eb676-33da-42ec-9a8c-9293d545c337",
+        # the constant of OpenStack's nova-compute charm
+        "c91ce26f-403d-4058-9c38-6b56e1c428e0",
+    }
+)
+"""UUIDs printed in documentation and shipped as defaults: copied, they are not unique."""
+
+# Sections of cinder.conf that mean something else than a backend: the option lists of cinder and
+# of the oslo libraries that it uses.
+RESERVED_SECTIONS = frozenset(
+    [
+        "default",
+        "backend",
+        "backend_defaults",
+        "barbican",
+        "brcd_fabric_example",
+        "cisco_fabric_example",
+        "coordination",
+        "cors",
+        "database",
+        "fc-zone-manager",
+        "glance",
+        "healthcheck",
+        "key_manager",
+        "keystone_authtoken",
+        "nova",
+        "os_brick",
+        "oslo_concurrency",
+        "oslo_messaging_kafka",
+        "oslo_messaging_notifications",
+        "oslo_messaging_rabbit",
+        "oslo_middleware",
+        "oslo_policy",
+        "oslo_reports",
+        "oslo_versionedobjects",
+        "privsep",
+        "profiler",
+        "sample_castellan_source",
+        "sample_remote_file_source",
+        "service_user",
+        "ssl",
+        "vault",
+    ]
+)
+
+
+class Places:
+    """Spans of the document by path."""
+
+    def __init__(self, document: Document) -> None:
+        """Look paths up in this document."""
+        self._document = document
+
+    def key(self, path: Path) -> Span:
+        """Return where the key stands."""
+        return self._document.span(path, key=True)
+
+    def value(self, path: Path) -> Span:
+        """Return where the value stands."""
+        return self._document.span(path)
+
+
+def check(site: Site, document: Document, report: Report) -> None:
+    """Apply every rule."""
+    places = Places(document)
+    for rule in RULES:
+        report.extend(rule(site, places))
+
+
+def _rule(
+    rule: Callable[[Site, Places], Iterator[Diagnostic]],
+) -> Callable[[Site, Places], Iterator[Diagnostic]]:
+    RULES.append(rule)
+    return rule
+
+
+def _hint(word: str, candidates: Mapping[str, object] | set[str]) -> str:
+    guess = did_you_mean(word, candidates)
+    return f"; did you mean {quote(guess)}?" if guess else ""
+
+
+@_rule
+def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E203: an entry under `clients` that no service names fixes nothing."""
+    for cluster in site.clusters.values():
+        used = {store.client for store in site.stores() if store.cluster is cluster}
+        for client in cluster.secret_uuids:
+            if client not in used:
+                yield Diagnostic(
+                    "E203",
+                    f"client {quote(client)} is not used by any service{_hint(client, used)}",
+                    at.key((*cluster.path, "clients", client)),
+                )
+
+
+@_rule
+def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E204: a service stores in a pool that its cluster does not describe."""
+    for store in site.stores():
+        if store.pool not in store.cluster.pools:
+            yield Diagnostic(
+                "E204",
+                f"cluster {quote(store.cluster.name)} has no pool {quote(store.pool)}"
+                f"{_hint(store.pool, store.cluster.pools)}",
+                at.value((*store.path, "pool")),
+                help=f"add it under clusters.{store.cluster.name}.pools, or name one of those",
+            )
+
+
+@_rule
+def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E206: a host runs a service that the site does not describe."""
+    described = {GLANCE: site.glance, CINDER: site.backends, NOVA: site.nova}
+    keys = {GLANCE: "glance", CINDER: "cinder", NOVA: "nova"}
+    for group in site.groups:
+        for role, service in described.items():
+            if role in group.roles and not service:
+                yield Diagnostic(
+                    "E206",
+                    f"role {quote(role)} needs services.{keys[role]}, which is not described",
+                    at.key(group.path),
+                )
+
+
+@_rule
+def example_uuids_are_refused(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E209: an identity copied from documentation is not an identity."""
+    for cluster in site.clusters.values():
+        found: list[tuple[str, Path]] = [(cluster.fsid, (*cluster.path, "fsid"))]
+        found += [
+            (uuid, (*cluster.path, "clients", client, "secret_uuid"))
+            for client, uuid in cluster.secret_uuids.items()
+        ]
+        for uuid, path in found:
+            if uuid in EXAMPLE_UUIDS:
+                yield Diagnostic(
+                    "E209",
+                    f"{uuid} is the example of a manual, so other sites have it too",
+                    at.value(path),
+                    help="leave secret_uuid out: it is then derived, unique, the same on all hosts",
+                )
+
+
+@_rule
+def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E210: libvirt holds one key per UUID."""
+    owners: dict[str, str] = {}
+    for cluster in site.clusters.values():
+        clients = dict.fromkeys(store.client for store in site.stores() if store.cluster is cluster)
+        for client in clients:
+            uuid = cluster.secret_uuid(client)
+            if uuid in owners:
+                yield Diagnostic(
+                    "E210",
+                    f"clients {quote(owners[uuid])} and {quote(client)} share the secret UUID"
+                    f" {uuid}",
+                    at.value((*cluster.path, "clients", client, "secret_uuid")),
+                    help="libvirt holds one key under one UUID: give each client its own",
+                )
+            owners[uuid] = client
+
+
+@_rule
+def one_reader_per_keyring(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E211: a keyring file has one owner, so one service user per host can read it."""
+    for group in site.groups:
+        for keyring in keyrings(site, group):
+            readers = keyring_readers(site, group, keyring)
+            if len(readers) > 1:
+                yield Diagnostic(
+                    "E211",
+                    f"client {quote(keyring.client)} is used by {' and '.join(readers)} on the same"
+                    " host, and its keyring can belong to only one of them",
+                    at.key(group.path),
+                    help="give each service a client of its own",
+                )
+
+
+@_rule
+def options_are_right(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E212 to E214, W303: an option exists in the release, is free to set, and has a fit value."""
+    for store in site.stores():
+        service = store.path[1]
+        assert isinstance(service, str)  # noqa: S101  # for mypy: paths of services are text
+        spellings: dict[str, str] = {}
+        for spelling, value in store.options.items():
+            path = (*store.path, "options", spelling)
+            option = knowledge.find_option(service, spelling)
+            if isinstance(option, list):
+                yield _no_such_option(service, spelling, option, at.key(path))
+                continue
+            first = spellings.setdefault(option.full_name, spelling)
+            if first != spelling:
+                yield Diagnostic(
+                    "E213",
+                    f"{service}'s option {quote(option.name)} follows from {quote(first)} above, so"
+                    " it cannot be set again",
+                    at.key(path),
+                )
+            yield from _option(site, service, option, value, (at.key(path), at.value(path)))
+
+
+def _no_such_option(service: str, spelling: str, alike: list[Option], span: Span) -> Diagnostic:
+    if alike:
+        names = ", ".join(option.full_name for option in alike)
+        return Diagnostic("E212", f"{quote(spelling)} could be any of {names}", span)
+    table = knowledge.options(service)
+    candidates = {option.name for option in table.values()} | set(table)
+    return Diagnostic(
+        "E212",
+        f"{service} has no Ceph-related option {quote(spelling)}{_hint(spelling, candidates)}",
+        span,
+        help="the services ignore an unknown option in silence, so it is refused here",
+    )
+
+
+def _option(
+    site: Site, service: str, option: Option, value: OptionValue, spans: tuple[Span, Span]
+) -> Iterator[Diagnostic]:
+    key, place = spans
+    release = site.release
+    name = f"{service}'s option {quote(option.name)}"
+    use = f"use {option.instead}" if option.instead else None
+    if option.full_name in MANAGED[service]:
+        yield Diagnostic(
+            "E213",
+            f"{name} follows from {MANAGED[service][option.full_name]}, so it cannot be set here",
+            key,
+        )
+    elif not option.known_in(release):
+        gone = option.until and not knowledge.within(release, None, option.until)
+        when = f"went after {option.until}" if gone else f"came with {option.since}"
+        yield Diagnostic("E212", f"{name} is unknown to {release.name}: it {when}", key, use)
+    elif option.deprecated_in(release):
+        yield Diagnostic(
+            "W303", f"{name} is deprecated since {option.deprecated}", key, use or "leave it out"
+        )
+    misfit = _misfit(option, value)
+    if misfit:
+        yield Diagnostic("E214", f"{name} {misfit}", place)
+
+
+def _misfit(option: Option, value: OptionValue) -> str | None:
+    """Say why the value does not fit the option; None if it does."""
+    kind, check = _KINDS[option.type]
+    return f"must be {kind}" if not check(value) else next(_misfits(option, value), None)
+
+
+def _whole(value: OptionValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _boolean(value: OptionValue) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_text(value: OptionValue) -> bool:
+    return not isinstance(value, bool | list)
+
+
+def _listable(value: OptionValue) -> bool:
+    return not isinstance(value, bool | float)
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[OptionValue], bool]]] = {
+    "boolean": ("true or false", _boolean),
+    "integer": ("a whole number", _whole),
+    "string": ("text", _one_text),
+    "dict": ("text", _one_text),
+    # one value: a patch cannot hold a key twice
+    "multi": ("text", _one_text),
+    "list": ("a list", _listable),
+}
+"""What a site may give an option of each type of the option table."""
+
+
+def _misfits(option: Option, value: OptionValue) -> Iterator[str]:
+    """Yield what is wrong with a value of the right kind."""
+    items = value if isinstance(value, list) else [value]
+    for item in filter(_splits, value if isinstance(value, list) else ()):
+        yield f"has the item {quote(item)}, which a comma-separated list cannot hold"
+    if not "".join(map(str, items)).isprintable():
+        yield "must be one line of printable characters"
+    if isinstance(value, int) and option.minimum is not None and value < option.minimum:
+        yield f"must be at least {option.minimum}"
+    if isinstance(value, int) and option.maximum is not None and value > option.maximum:
+        yield f"must be at most {option.maximum}"
+    if option.choices and str(value) not in option.choices:
+        yield f"must be one of {', '.join(filter(None, option.choices))}"
+    if option.name == "disk_cachemodes" and not all(
+        "=" in item for item in ",".join(map(str, items)).split(",")
+    ):
+        # nova/virt/libvirt/driver.py drops such an item with a line in its log
+        yield "needs items like network=writeback; nova ignores any other"
+
+
+def _splits(item: str | int) -> bool:
+    """Tell whether a list item is not what comes out when the list is split at its commas."""
+    return str(item).split(",") != [str(item).strip()] or not str(item)
+
+
+@_rule
+def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E215: exactly one host makes pools, users and hand-offs."""
+    admins = site.hosts_with(CEPH_ADMIN)
+    if len(admins) == 1:
+        return
+    for group in site.groups_with(CEPH_ADMIN):
+        yield Diagnostic(
+            "E215",
+            f"{len(admins)} hosts have the role 'ceph-admin'; one makes the pools, users and keys",
+            at.key(group.path),
+            help="keep the role on one host that has the cluster's admin keyring",
+        )
+    if not admins:
+        yield Diagnostic(
+            "E215",
+            "no host has the role 'ceph-admin', so nobody would make pools, users and keys",
+            at.key(("hosts",)),
+            help="give the role to one host that has the cluster's admin keyring",
+        )
+
+
+@_rule
+def one_volume_service_per_backend(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E217: two cinder-volume services on one backend corrupt its state, unless they coordinate."""
+    hosts = site.hosts_with(CINDER)
+    if len(hosts) > 1 and site.backends:
+        for group in site.groups_with(CINDER):
+            yield Diagnostic(
+                "E217",
+                f"{len(hosts)} hosts have the role 'cinder', and would run backend"
+                f" {quote(site.backends[0].name)} side by side without coordination",
+                at.key(group.path),
+                help="active-active Cinder is not supported by this version: keep the role on one"
+                " host",
+            )
+
+
+@_rule
+def backends_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E219: some sections of cinder.conf mean something else."""
+    for backend in site.backends:
+        if backend.name.lower() in RESERVED_SECTIONS:
+            yield Diagnostic(
+                "E219",
+                f"section [{backend.name}] of cinder.conf is not free for a backend",
+                at.key(backend.path),
+            )
+
+
+@_rule
+def services_are_not_the_administrator(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E221: a service that is client.admin may destroy the cluster."""
+    for store in site.stores():
+        if store.client == "admin":
+            yield Diagnostic(
+                "E221",
+                "client 'admin' is the cluster's administrator; a service needs a user of its own",
+                at.value((*store.path, "client")),
+            )
+
+
+@_rule
+def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W301: a pool that no service stores in."""
+    for cluster in site.clusters.values():
+        used = {store.pool for store in site.stores() if store.cluster is cluster}
+        misspelt = used - set(cluster.pools)
+        for name, pool in cluster.pools.items():
+            # a service that misspells this pool's name is told so (E204), and that explains this
+            if name not in used and not did_you_mean(name, misspelt):
+                yield Diagnostic(
+                    "W301", f"pool {quote(name)} is not used by any service", at.key(pool.path)
+                )
+
+
+@_rule
+def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W302: a service that no host runs."""
+    described = {GLANCE: site.glance, CINDER: site.backends, NOVA: site.nova}
+    keys = {GLANCE: "glance", CINDER: "cinder", NOVA: "nova"}
+    for role, service in described.items():
+        if service and not site.hosts_with(role):
+            yield Diagnostic(
+                "W302", f"no host has the role {quote(role)}", at.key(("services", keys[role]))
+            )
+
+
+@_rule
+def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W304: services that share a pool can destroy each other's data and confuse its statistics."""
+    users: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for store in site.stores():
+        user = str(store.path[1])
+        key = (store.cluster.name, store.pool)
+        if users[key]:
+            yield Diagnostic(
+                "W304",
+                f"pool {quote(store.pool)} is shared by {' and '.join([*users[key], user])}",
+                at.value((*store.path, "pool")),
+                help="a pool of its own keeps the client of one service away from the other's data",
+            )
+        users[key].append(user)

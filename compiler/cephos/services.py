@@ -1,0 +1,232 @@
+"""What Glance, Cinder and Nova must be told, and which keys their hosts hold.
+
+One function per configuration file; each returns the sections of the patch that is merged into the
+file on the host. Only what differs from the defaults of the release is written, except where a
+wrong value in the existing file would break the service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cephos import ini, knowledge
+from cephos.model import CINDER, GLANCE, NOVA, Backend, Glance, Nova
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cephos.model import Cluster, HostGroup, Site
+
+Sections = dict[str, dict[str, str]]
+
+GLANCE_STORES = {"rbd": "rbd", "file": "file", "http": "http"}
+"""Glance's store ids and their types: RBD before the two that Glance has by default."""
+
+GUEST_SOCKETS, GUEST_LOGS = "/run/ceph-guests", "/var/log/ceph-guests"
+"""Folders of the Ceph clients inside guests.
+
+Not below /run/ceph: that is ceph:ceph 0770 (ceph-common's tmpfiles.d), so neither QEMU nor Nova
+could enter.
+"""
+
+MANAGED: Mapping[str, Mapping[str, str]] = {
+    "glance": {
+        "DEFAULT.enabled_backends": "the stores of the site",
+        "DEFAULT.show_image_direct_url": "services.glance.copy_on_write",
+        "glance_store.default_backend": "the stores of the site",
+        "glance_store.stores": "the stores of the site",
+        "glance_store.default_store": "the stores of the site",
+        "<store>.rbd_store_pool": "services.glance.pool",
+        "<store>.rbd_store_user": "services.glance.client",
+        "<store>.rbd_store_ceph_conf": "the cluster's name",
+    },
+    "cinder": {
+        "DEFAULT.enabled_backends": "the names under services.cinder.backends",
+        "<backend>.volume_driver": "the kind of backend",
+        "<backend>.volume_backend_name": "the backend's volume_backend_name",
+        "<backend>.rbd_pool": "the backend's pool",
+        "<backend>.rbd_user": "the backend's client",
+        "<backend>.rbd_ceph_conf": "the cluster's name",
+        "<backend>.rbd_cluster_name": "the cluster's name",
+        "<backend>.rbd_secret_uuid": "clusters.….clients.….secret_uuid",
+    },
+    "nova": {
+        "DEFAULT.force_raw_images": "images_type: Nova does not start with rbd and false",
+        "libvirt.images_type": "services.nova",
+        "libvirt.images_rbd_pool": "services.nova.pool",
+        "libvirt.images_rbd_ceph_conf": "the cluster's name",
+        "libvirt.rbd_user": "services.nova.client",
+        "libvirt.rbd_secret_uuid": "clusters.….clients.….secret_uuid",
+    },
+}
+"""Options that the compiler writes itself, and what each follows from."""
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The key of one client of one cluster, both by name."""
+
+    cluster: str
+    client: str
+
+    @property
+    def name(self) -> str:
+        """Return `CLUSTER.client.NAME`, the stem of its file name.
+
+        The form is not ours to choose: os_brick/initiator/connectors/rbd.py looks for
+        `/etc/ceph/CLUSTER.client.NAME.keyring` and nowhere else.
+        """
+        return f"{self.cluster}.client.{self.client}"
+
+
+def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Glance | Backend | Nova, str | None]]:
+    """Yield what the group's hosts store with, and the service user that reads the key.
+
+    The user is None where only libvirt needs the key: a compute attaches volumes as Cinder's
+    client with the secret that Cinder names (Nova, since Ocata: release note ocata-bug-1635008),
+    and QEMU gets the key from libvirt.
+    """
+    users = {role: unit.user for role, unit in group.platform.units.items()}
+    if GLANCE in group.roles and site.glance:
+        yield site.glance, users[GLANCE]
+    if NOVA in group.roles:
+        if site.nova:
+            yield site.nova, users[NOVA]
+        for backend in site.backends:
+            yield backend, None
+    if CINDER in group.roles:
+        for backend in site.backends:
+            yield backend, users[CINDER]
+
+
+def keyrings(site: Site, group: HostGroup) -> list[Keyring]:
+    """Return the keyrings that each host of the group holds, no others."""
+    return list(
+        dict.fromkeys(
+            Keyring(store.cluster.name, store.client) for store, _ in stores_of(site, group)
+        )
+    )
+
+
+def keyring_readers(site: Site, group: HostGroup, keyring: Keyring) -> list[str]:
+    """Return the service users that must be able to read the keyring's file; [] is root alone."""
+    return list(
+        dict.fromkeys(
+            user
+            for store, user in stores_of(site, group)
+            if user and Keyring(store.cluster.name, store.client) == keyring
+        )
+    )
+
+
+def glance_conf(glance: Glance) -> Sections:
+    """Return what glance-api.conf must say, without the list `enabled_backends`.
+
+    `enabled_backends` makes Glance ignore `stores`, `default_store` and every other option of
+    [glance_store] but default_backend, so the file store gets its folder said again in a section
+    of its own.
+    """
+    sections: Sections = {
+        "DEFAULT": {"show_image_direct_url": ini.value(glance.copy_on_write)},
+        "glance_store": {"default_backend": "rbd"},
+        "rbd": {
+            "rbd_store_pool": glance.pool,
+            "rbd_store_user": glance.client,
+            "rbd_store_ceph_conf": glance.cluster.conf,
+        },
+        "file": {"filesystem_store_datadir": "/var/lib/glance/images"},
+    }
+    _add_options(sections, "glance", glance)
+    return sections
+
+
+def glance_backends() -> list[str]:
+    """Return the items of Glance's `enabled_backends`."""
+    return [f"{store}:{kind}" for store, kind in GLANCE_STORES.items()]
+
+
+def cinder_conf(site: Site) -> Sections:
+    """Return what cinder.conf must say, without the list `enabled_backends`."""
+    sections: Sections = {}
+    for backend in site.backends:
+        section = sections[backend.name] = {
+            "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
+            "volume_backend_name": backend.volume_backend_name,
+            "rbd_pool": backend.pool,
+            "rbd_user": backend.client,
+            "rbd_ceph_conf": backend.cluster.conf,
+            "rbd_cluster_name": backend.cluster.name,
+            "rbd_secret_uuid": backend.cluster.secret_uuid(backend.client),
+            # guests may give space back
+            "report_discard_supported": "true",
+        }
+        if knowledge.behaves("cinder_leaves_trash", site.release):
+            section["enable_deferred_deletion"] = "true"
+        neighbours = [store for store in site.stores() if store is not backend]
+        if any(
+            (store.cluster, store.pool) == (backend.cluster, backend.pool) for store in neighbours
+        ):
+            section["rbd_exclusive_cinder_pool"] = "false"
+        _add_options(sections, "cinder", backend)
+    return sections
+
+
+def nova_conf(nova: Nova) -> Sections:
+    """Return what nova.conf of a compute must say."""
+    sections: Sections = {
+        # the default, but nova-compute does not start with images_type=rbd and false
+        # (nova's release note bug-1816686)
+        "DEFAULT": {"force_raw_images": "true"},
+        "libvirt": {
+            "images_type": "rbd",
+            "images_rbd_pool": nova.pool,
+            "images_rbd_ceph_conf": nova.cluster.conf,
+            "rbd_user": nova.client,
+            "rbd_secret_uuid": nova.cluster.secret_uuid(nova.client),
+            "disk_cachemodes": "network=writeback",
+            "hw_disk_discard": "unmap",
+        },
+    }
+    _add_options(sections, "nova", nova)
+    return sections
+
+
+def _add_options(sections: Sections, service: str, store: Glance | Backend | Nova) -> None:
+    """Lay the site's own options over what the compiler wrote."""
+    for spelling, raw in store.options.items():
+        option = knowledge.find_option(service, spelling)
+        if isinstance(option, list):
+            raise TypeError(f"{spelling}: options are checked before they are written")
+        section = option.section
+        if section == "<store>":
+            section = "file" if option.name.startswith("filesystem_") else "rbd"
+        elif isinstance(store, Backend) and section == "<backend>":
+            section = store.name
+        sections.setdefault(section, {})[option.name] = ini.value(raw)
+
+
+def ceph_conf(site: Site, group: HostGroup, cluster: Cluster) -> Sections:
+    """Return what the cluster's configuration file on the group's hosts must say.
+
+    Sockets and logs are set in the section of the client, not in [client]: there they would also
+    hold for the `ceph` command of every other user.
+    """
+    sections: Sections = {
+        "global": {"fsid": cluster.fsid, "mon_host": ",".join(cluster.mon_host)},
+    }
+    for store, _ in stores_of(site, group):
+        keyring = Keyring(store.cluster.name, store.client)
+        if store.cluster is not cluster:
+            continue
+        section = sections.setdefault(f"client.{keyring.client}", {})
+        section["keyring"] = f"/etc/ceph/{keyring.name}.keyring"
+        if NOVA in group.roles and not isinstance(store, Glance):
+            section["admin_socket"] = f"{GUEST_SOCKETS}/$cluster-$name.$pid.$cctid.asok"
+            section["log_file"] = f"{GUEST_LOGS}/$cluster-$name.$pid.log"
+    return sections
+
+
+def secret_usage(keyring: Keyring) -> str:
+    """Return the usage name of the libvirt secret; with the cluster, it is unique on a host."""
+    return f"{keyring.name} secret"

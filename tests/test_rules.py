@@ -1,0 +1,331 @@
+"""Every rule fires where it should, in these words, and not one step beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from cephos.diagnostics import CATALOGUE
+from compiling import SITE, edited, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UUID = "0b7a54d8-3a3b-4bb8-a3cd-2d0f9e40b1a7"
+POOLS = "      vms: {}\n"
+GLANCE, CINDER, NOVA = "client: glance}", "client: cinder}", "client: nova}"
+COMPUTES = "compute[01-02]: {roles: [nova-compute]}"
+
+
+def clients(*fixed: tuple[str, str]) -> tuple[str, str]:
+    """Return the edit that fixes secret UUIDs of clients."""
+    lines = [f"      {client}: {{secret_uuid: {uuid}}}\n" for client, uuid in fixed]
+    return (POOLS, POOLS + "    clients:\n" + "".join(lines))
+
+
+def options(client: str, text: str) -> tuple[str, str]:
+    """Return the edit that gives the service of a client options."""
+    return (client, f"{client[:-1]}, options: {{{text}}}}}")
+
+
+class Row(NamedTuple):
+    """Edits of the site that break a rule, what is said of it, and edits that just do not."""
+
+    code: str
+    wrong: tuple[tuple[str, str], ...]
+    said: str
+    near: tuple[tuple[str, str], ...] = ()
+
+
+ROWS = (
+    Row(
+        "E201",
+        (('"2025.1"', "epxoy"),),
+        "3:22: error[E201]: 'epxoy' is not a release of openstack; did you mean 'epoxy'?",
+        (('"2025.1"', "Epoxy"),),
+    ),
+    Row(
+        "E201",
+        (('"2025.1"', "queens"),),
+        "3:22: error[E201]: this version does not support openstack queens",
+        (('"2025.1"', "zed"),),
+    ),
+    Row(
+        "E201",
+        (("squid", "luminous"),),
+        "6:14: error[E201]: this version does not support ceph luminous",
+        (("squid", "pacific"),),
+    ),
+    Row(
+        "E202",
+        (("platform: rdo", "platform: debain"),),
+        "3:42: error[E202]: 'debain' is not a platform; did you mean 'debian'?",
+        (("platform: rdo", "platform: debian"),),
+    ),
+    Row(
+        "E202",
+        (("[nova-compute]}", "[nova-compute], platform: aix}"),),
+        "22:53: error[E202]: 'aix' is not a platform",
+        (("[nova-compute]}", "[nova-compute], platform: debian}"),),
+    ),
+    Row(
+        "E203",
+        (clients(("cindr", UUID)),),
+        "14:7: error[E203]: client 'cindr' is not used by any service; did you mean 'cinder'?",
+        (clients(("cinder", UUID)),),
+    ),
+    Row(
+        "E204",
+        (("pool: volumes", "pool: volume"),),
+        "17:19: error[E204]: cluster 'ceph' has no pool 'volume'; did you mean 'volumes'?",
+        (("      volumes:", "      volume:"), ("pool: volumes", "pool: volume")),
+    ),
+    Row(
+        "E206",
+        (("  nova: {pool: vms, client: nova}\n", ""), (POOLS, "")),
+        "20:3: error[E206]: role 'nova-compute' needs services.nova, which is not described",
+        (
+            ("  nova: {pool: vms, client: nova}\n", ""),
+            (POOLS, ""),
+            ("  " + COMPUTES + "\n", ""),
+        ),
+    ),
+    Row(
+        "E208",
+        (("os1:", "compute02:"),),
+        "22:3: error[E208]: host 'compute02' is described twice: by 'compute02' and by"
+        " 'compute[01-02]'",
+        (("os1:", "compute2:"),),
+    ),
+    Row(
+        "E209",
+        (clients(("nova", "457eb676-33da-42ec-9a8c-9293d545c337")),),
+        "14:27: error[E209]: 457eb676-33da-42ec-9a8c-9293d545c337 is the example of a"
+        " manual, so other sites have it too",
+        (clients(("nova", "457eb676-33da-42ec-9a8c-9293d545c338")),),
+    ),
+    Row(
+        "E209",
+        (("3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10", "c91ce26f-403d-4058-9c38-6b56e1c428e0"),),
+        "7:11: error[E209]: c91ce26f-403d-4058-9c38-6b56e1c428e0 is the example of a manual,"
+        " so other sites have it too",
+        (("3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10", "c91ce26f-403d-4058-9c38-6b56e1c428e1"),),
+    ),
+    Row(
+        "E210",
+        (clients(("cinder", UUID), ("nova", UUID)),),
+        f"15:27: error[E210]: clients 'cinder' and 'nova' share the secret UUID {UUID}",
+        (clients(("cinder", UUID), ("nova", UUID.replace("0", "1"))),),
+    ),
+    Row(
+        "E211",
+        ((CINDER, GLANCE),),
+        "21:3: error[E211]: client 'glance' is used by glance and cinder on the same host,"
+        " and its keyring can belong to only one of them",
+        ((NOVA, CINDER),),
+    ),
+    Row(
+        "E212",
+        (options(NOVA, "image_type: rbd"),),
+        "18:45: error[E212]: nova has no Ceph-related option 'image_type'; did you mean"
+        " 'images_type'?",
+        (options(NOVA, "hw_disk_discard: ignore"),),
+    ),
+    Row(
+        "E212",
+        (options(NOVA, "rbd_connect_timeout: 5"),),
+        "18:45: error[E212]: 'rbd_connect_timeout' could be any of"
+        " libvirt.rbd_connect_timeout, glance.rbd_connect_timeout",
+        (options(NOVA, "libvirt.rbd_connect_timeout: 5"),),
+    ),
+    Row(
+        "E212",
+        (options(CINDER, "disk_geometry: 4k"),),
+        "17:54: error[E212]: cinder's option 'disk_geometry' is unknown to 2025.1: it came"
+        " with 2026.1",
+        (options(CINDER, "rbd_concurrent_flatten_operations: 4"),),
+    ),
+    Row(
+        "E212",
+        (options(CINDER, 'rbd_keyring_conf: ""'),),
+        "17:54: error[E212]: cinder's option 'rbd_keyring_conf' is unknown to 2025.1: it"
+        " went after ussuri",
+        (options(CINDER, "rbd_flatten_volume_from_snapshot: true"),),
+    ),
+    Row(
+        "E213",
+        (options(CINDER, "rbd_pool: other"),),
+        "17:54: error[E213]: cinder's option 'rbd_pool' follows from the backend's pool, so"
+        " it cannot be set here",
+        (options(CINDER, "rbd_max_clone_depth: 3"),),
+    ),
+    Row(
+        "E213",
+        (options(NOVA, "hw_disk_discard: ignore, libvirt.hw_disk_discard: unmap"),),
+        "18:70: error[E213]: nova's option 'hw_disk_discard' follows from 'hw_disk_discard'"
+        " above, so it cannot be set again",
+        (options(NOVA, "hw_disk_discard: ignore, libvirt.rbd_connect_timeout: 5"),),
+    ),
+    Row(
+        "E214",
+        (options(CINDER, "rbd_max_clone_depth: deep"),),
+        "17:75: error[E214]: cinder's option 'rbd_max_clone_depth' must be a whole number",
+        (options(CINDER, "rbd_max_clone_depth: 0"),),
+    ),
+    Row(
+        "E214",
+        (options(CINDER, "rbd_max_clone_depth: true"),),
+        "17:75: error[E214]: cinder's option 'rbd_max_clone_depth' must be a whole number",
+    ),
+    Row(
+        "E214",
+        (options(CINDER, "rbd_flatten_volume_from_snapshot: 1"),),
+        "17:88: error[E214]: cinder's option 'rbd_flatten_volume_from_snapshot' must be true"
+        " or false",
+        (options(CINDER, "rbd_flatten_volume_from_snapshot: false"),),
+    ),
+    Row(
+        "E214",
+        (options(CINDER, "rbd_concurrent_flatten_operations: -1"),),
+        "17:89: error[E214]: cinder's option 'rbd_concurrent_flatten_operations' must be at"
+        " least 0",
+        (options(CINDER, "rbd_concurrent_flatten_operations: 0"),),
+    ),
+    Row(
+        "E214",
+        (options(NOVA, "hw_disk_discard: trim"),),
+        "18:62: error[E214]: nova's option 'hw_disk_discard' must be one of ignore, unmap",
+        (options(NOVA, "hw_disk_discard: unmap"),),
+    ),
+    Row(
+        "E214",
+        (options(NOVA, "disk_cachemodes: writeback"),),
+        "18:62: error[E214]: nova's option 'disk_cachemodes' needs items like"
+        " network=writeback; nova ignores any other",
+        (options(NOVA, 'disk_cachemodes: ["network=writeback", block=none]'),),
+    ),
+    Row(
+        "E214",
+        (options(NOVA, "disk_cachemodes: true"),),
+        "18:62: error[E214]: nova's option 'disk_cachemodes' must be a list",
+        (options(NOVA, "disk_cachemodes: network=none"),),
+    ),
+    Row(
+        "E214",
+        (options(NOVA, 'disk_cachemodes: ["network=none,file=none"]'),),
+        "18:62: error[E214]: nova's option 'disk_cachemodes' has the item"
+        " 'network=none,file=none', which a comma-separated list cannot hold",
+    ),
+    Row(
+        "E214",
+        (options(CINDER, "replication_device: [a, b]"),),
+        "17:74: error[E214]: cinder's option 'replication_device' must be text",
+        (options(CINDER, "replication_device: 'backend_id:far,conf:/etc/ceph/far.conf'"),),
+    ),
+    Row(
+        "E214",
+        (options(GLANCE, 'store_description: "one\\ntwo"'),),
+        "14:71: error[E214]: glance's option 'store_description' must be one line of"
+        " printable characters",
+        (options(GLANCE, 'store_description: "one two"'),),
+    ),
+    Row(
+        "E215",
+        (("[glance, cinder]", "[ceph-admin, glance, cinder]"),),
+        "20:3: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
+        " and keys\n"
+        "21:3: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
+        " and keys",
+    ),
+    Row(
+        "E215",
+        (("  ceph1: {roles: [ceph-admin]}\n", ""),),
+        "19:1: error[E215]: no host has the role 'ceph-admin', so nobody would make pools,"
+        " users and keys",
+        (("  ceph1: {roles: [ceph-admin]}\n", ""), ("[glance,", "[ceph-admin, glance,")),
+    ),
+    Row(
+        "E217",
+        (("os1:", "os[1-2]:"),),
+        "21:3: error[E217]: 2 hosts have the role 'cinder', and would run backend 'rbd' side"
+        " by side without coordination",
+        (
+            (
+                "  os1: {roles: [glance, cinder]}",
+                "  os[1-2]: {roles: [glance]}\n  os3: {roles: [cinder]}",
+            ),
+        ),
+    ),
+    Row(
+        "E219",
+        (("rbd: {pool", "Backend_Defaults: {pool"),),
+        "17:7: error[E219]: section [Backend_Defaults] of cinder.conf is not free for a backend",
+        (("rbd: {pool", "backend_default: {pool"),),
+    ),
+    Row(
+        "E221",
+        ((NOVA, "client: admin}"),),
+        "18:29: error[E221]: client 'admin' is the cluster's administrator; a service needs"
+        " a user of its own",
+        ((NOVA, "client: administrator}"),),
+    ),
+    Row(
+        "W301",
+        ((POOLS, POOLS + "      backups: {}\n"),),
+        "13:7: warning[W301]: pool 'backups' is not used by any service",
+    ),
+    Row(
+        "W302",
+        (("[glance, cinder]", "[cinder]"),),
+        "14:3: warning[W302]: no host has the role 'glance'",
+    ),
+    Row(
+        "W303",
+        (options(GLANCE, "show_multiple_locations: true"),),
+        "14:52: warning[W303]: glance's option 'show_multiple_locations' is deprecated since"
+        " newton",
+        (options(GLANCE, "weight: 3"),),
+    ),
+    Row(
+        "W304",
+        (("pool: vms", "pool: volumes"), (POOLS, "")),
+        "17:16: warning[W304]: pool 'volumes' is shared by cinder and nova",
+    ),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.code}-{row.wrong[0][1][:30]!r}")
+def test_fires_with_these_words_at_this_place(tmp_path: Path, row: Row) -> None:
+    ran = run(tmp_path, "site.yaml", "--check", site=edited(*row.wrong))
+    assert ran.heads() == [f"site.yaml:{line}" for line in row.said.splitlines()]
+    assert ran.status == (1 if row.code.startswith("E") else 0)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.code}-{row.near[:1]!r}")
+def test_does_not_fire_one_step_beside(tmp_path: Path, row: Row) -> None:
+    ran = run(tmp_path, "site.yaml", "--check", site=edited(*row.near))
+    assert (ran.status, ran.heads()) == (0, [])
+
+
+def test_a_pool_that_a_service_misspells_is_not_called_unused_as_well(tmp_path: Path) -> None:
+    ran = run(tmp_path, "site.yaml", "--check", site=edited(("pool: volumes", "pool: volume")))
+    assert "W301" not in ran.stderr
+    assert "add it under clusters.ceph.pools" in ran.stderr
+
+
+def test_all_problems_are_told_at_once_in_file_order(tmp_path: Path) -> None:
+    site = edited((NOVA, "client: admin}"), ("pool: volumes", "pool: vols"), ("os1:", "os[1-2]:"))
+    heads = run(tmp_path, "site.yaml", "--check", site=site).heads()
+    codes = [head.split("[", 1)[1][:4] for head in heads]
+    assert codes == ["W301", "E204", "E221", "E217"]
+
+
+def test_every_rule_has_a_row() -> None:
+    rules = {code for code in CATALOGUE if code.startswith(("E2", "W3"))}
+    assert {row.code for row in ROWS} == rules
+
+
+def test_the_site_that_the_rows_vary_is_right(tmp_path: Path) -> None:
+    ran = run(tmp_path, "site.yaml", "--check", site=SITE)
+    assert (ran.status, ran.heads()) == (0, [])
