@@ -1,0 +1,1 @@
+"""Jinja2 templates and the runtime that every bundle carries (package data)."""
