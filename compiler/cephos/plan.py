@@ -1,0 +1,366 @@
+"""From the site to what must be made: profiles, steps, files, waves and hand-offs.
+
+Hosts that differ in nothing but their name share a profile, so that every distinct file is rendered
+and checked once, however many hosts there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cephos import caps, ini, services
+from cephos.libvirt import libvirt_secret
+from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from cephos.knowledge import Platform
+    from cephos.model import Cluster, HostGroup, Path, Site
+
+ROLE_PURPOSES = {
+    CEPH_ADMIN: "pools, users and keys in Ceph",
+    GLANCE: "Glance stores images in Ceph",
+    NOVA: "computes hold the secrets and keep disks of guests in Ceph",
+    CINDER: "Cinder stores volumes in Ceph",
+}
+"""What each role's bundles bring about, in the order across the site.
+
+Keys come first. Computes come before Cinder: from the moment Cinder uses the new backend it hands
+out a secret UUID that every compute must know. A host with several roles goes with its last.
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One script, `steps/NN-name.sh`; `source` is where in the description it comes from."""
+
+    number: int
+    name: str
+    purpose: str
+    source: Path
+    context: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """Return its path in the bundle."""
+        return f"steps/{self.number:02}-{self.name}.sh"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file under `files/`."""
+
+    path: str
+    text: str
+    purpose: str
+    source: Path
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Hosts whose bundles are the same but for `host.env` and what follows from it."""
+
+    groups: tuple[HostGroup, ...]
+    roles: tuple[str, ...]
+    platform: Platform
+    steps: tuple[Step, ...]
+    files: tuple[DataFile, ...]
+    keyrings: tuple[services.Keyring, ...]
+
+    def hosts(self) -> Iterator[tuple[str, HostGroup]]:
+        """Yield each host with the entry that describes it."""
+        return ((name, group) for group in self.groups for name in group.names)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Hosts that may be applied at the same time, after those of every wave before."""
+
+    number: int
+    purpose: str
+    groups: tuple[HostGroup, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is rendered."""
+
+    site: Site
+    access: Mapping[str, Mapping[str, caps.Access]]
+    profiles: tuple[Profile, ...]
+    waves: tuple[Wave, ...]
+
+    def handoffs(self) -> Iterator[tuple[HostGroup, list[services.Keyring]]]:
+        """Yield every group whose hosts need keys, with the keyrings that each of them gets."""
+        for group in self.site.groups:
+            keyrings = services.keyrings(self.site, group)
+            if keyrings:
+                yield group, keyrings
+
+    def holders(self, cluster: Cluster, client: str) -> list[HostGroup]:
+        """Return the groups whose hosts hold the client's key."""
+        keyring = services.Keyring(cluster.name, client)
+        return [group for group, keyrings in self.handoffs() if keyring in keyrings]
+
+
+def plan(site: Site) -> Plan:
+    """Return what the site needs, in the order of the description."""
+    access = {cluster.name: caps.access(site, cluster) for cluster in site.clusters.values()}
+    alike: dict[tuple[frozenset[str], str], list[HostGroup]] = {}
+    for group in site.groups:
+        alike.setdefault((group.roles, group.platform.name), []).append(group)
+    return Plan(
+        site=site,
+        access=access,
+        profiles=tuple(_Profile(site, access, groups).build() for groups in alike.values()),
+        waves=tuple(_waves(site)),
+    )
+
+
+def _waves(site: Site) -> Iterator[Wave]:
+    number = 0
+    for role in ROLE_PURPOSES:
+        groups = tuple(group for group in site.groups if _deciding_role(group) == role)
+        if groups:
+            number += 1
+            roles = {role for group in groups for role in group.roles}
+            yield Wave(number, "; ".join(_in_order(ROLE_PURPOSES, roles)), groups)
+
+
+def _deciding_role(group: HostGroup) -> str:
+    """Return the role that decides when the group's hosts have their turn."""
+    roles = [role for role in ROLE_PURPOSES if role in group.roles]
+    return CEPH_ADMIN if CEPH_ADMIN in roles else roles[-1]
+
+
+def _in_order(purposes: Mapping[str, str], roles: Collection[str]) -> list[str]:
+    return [purpose for role, purpose in purposes.items() if role in roles]
+
+
+class _Profile:
+    """Collects the steps and files of one profile; each role adds what it needs."""
+
+    def __init__(
+        self,
+        site: Site,
+        access: Mapping[str, Mapping[str, caps.Access]],
+        groups: list[HostGroup],
+    ) -> None:
+        self._site = site
+        self._access = access
+        self._groups = tuple(groups)
+        self._group = groups[0]
+        self._cluster: Cluster = next(iter(site.clusters.values()))
+        self._steps: list[Step] = []
+        self._files: list[DataFile] = []
+
+    def build(self) -> Profile:
+        roles = self._group.roles
+        if CEPH_ADMIN in roles:
+            self._ceph_admin()
+        if roles - {CEPH_ADMIN}:
+            self._ceph_conf()
+        if GLANCE in roles:
+            self._glance()
+        if NOVA in roles:
+            self._libvirt()
+            self._nova()
+        if CINDER in roles:
+            self._cinder()
+        return Profile(
+            groups=self._groups,
+            roles=tuple(role for role in ROLE_PURPOSES if role in roles),
+            platform=self._group.platform,
+            steps=tuple(self._steps),
+            files=tuple(self._files),
+            keyrings=tuple(services.keyrings(self._site, self._group)),
+        )
+
+    def _step(self, number: int, name: str, purpose: str, source: Path, **context: Any) -> None:
+        context["cluster"] = self._cluster
+        self._steps.append(Step(number, name, purpose, source, context))
+
+    def _file(self, name: str, text: str, purpose: str, source: Path) -> None:
+        self._files.append(DataFile(f"files/{name}", text, purpose, source))
+
+    def _patch(
+        self, name: str, target: str, sections: services.Sections, source: Path, note: str = ""
+    ) -> None:
+        comment = f"Merged into {target}; every other line there stays as it is.{note}"
+        purpose = f"what {target} must say"
+        self._file(name, ini.text(comment, sections), purpose, source)
+
+    def _ceph_admin(self) -> None:
+        cluster = self._cluster
+        source = cluster.path
+        clients = self._access[cluster.name]
+        pools = list(cluster.pools.values())
+        self._step(
+            10,
+            "pools",
+            f"Pools of cluster {cluster.name}. One that exists is used as it is: never re-created,"
+            " never changed.",
+            (*source, "pools"),
+            pools=pools,
+        )
+        self._step(
+            20,
+            "clients",
+            f"Users of cluster {cluster.name}, each with what its service does and no more.",
+            ("services",),
+            clients=clients,
+        )
+        self._step(
+            30,
+            "access",
+            "Proof with each user's own key: the cluster lets it in, shows it its pools, and"
+            " refuses to let it write to the others.",
+            ("services",),
+            clients=clients,
+            pools=pools,
+        )
+        self._step(
+            40,
+            "handoff",
+            "Hand-offs: one sealed archive per host, with the keys that this host needs and no"
+            " others. Carry each to its host, to the same place (RUNBOOK.md).",
+            ("hosts",),
+        )
+        lines = ["# host and the keyrings it gets"]
+        for group in self._site.groups:
+            names = " ".join(keyring.name for keyring in services.keyrings(self._site, group))
+            lines += [f"{host} {names}" for host in group.names if names]
+        self._file(
+            "handoffs", "\n".join(lines) + "\n", "which host gets which keyrings", ("hosts",)
+        )
+
+    def _ceph_conf(self) -> None:
+        cluster = self._cluster
+        sections = services.ceph_conf(self._site, self._group, cluster)
+        self._patch(f"{cluster.name}.conf", cluster.conf, sections, cluster.path)
+
+    def _owner(self, client: str) -> dict[str, str]:
+        """Return `owner` and `mode` of the client's keyring on these hosts."""
+        keyring = services.Keyring(self._cluster.name, client)
+        readers = services.keyring_readers(self._site, self._group, keyring)
+        if readers:
+            return {"owner": f"{readers[0]}:{readers[0]}", "mode": "0640"}
+        return {"owner": "root:root", "mode": "0600"}
+
+    def _glance(self) -> None:
+        glance = self._site.glance
+        assert glance  # noqa: S101  # rule E206
+        unit = self._group.platform.units[GLANCE]
+        self._step(
+            50,
+            "glance",
+            f"Glance stores images in pool {glance.pool} as client.{glance.client}. Images in the"
+            " file and HTTP stores stay reachable.",
+            glance.path,
+            store=glance,
+            unit=unit,
+            patch="glance-api.conf",
+            stores=list(services.GLANCE_STORES.values()),
+            backends=services.glance_backends(),
+            **self._owner(glance.client),
+        )
+        self._patch(
+            "glance-api.conf",
+            unit.conf,
+            services.glance_conf(glance),
+            glance.path,
+            f"\nenabled_backends is not here: the step puts {','.join(services.glance_backends())}"
+            "\nin front of what it lists already.",
+        )
+
+    def _secret_file(self, keyring: services.Keyring) -> str:
+        return f"secret-{keyring.name}.xml"
+
+    def _libvirt(self) -> None:
+        stores = [store for store in (self._site.nova, *self._site.backends) if store]
+        keys: dict[services.Keyring, Path] = {}
+        for store in stores:
+            keys.setdefault(services.Keyring(store.cluster.name, store.client), store.path)
+        self._step(
+            60,
+            "libvirt",
+            "libvirt holds the keys that guests open their disks with: Nova's for disks of guests,"
+            " Cinder's for volumes. Without the second no guest starts from a volume.",
+            ("services", "nova"),
+            keyrings=[
+                {"client": key.client, "secret": self._secret_file(key)} | self._owner(key.client)
+                for key in keys
+            ],
+        )
+        for key, source in keys.items():
+            cluster = self._site.clusters[key.cluster]
+            fixed = (*cluster.path, "clients", key.client)
+            self._file(
+                self._secret_file(key),
+                libvirt_secret(
+                    cluster.secret_uuid(key.client),
+                    services.secret_usage(key),
+                    f"key of client.{key.client} of Ceph cluster {cluster.name}",
+                ),
+                f"libvirt's secret for client.{key.client}; it holds no key",
+                fixed if key.client in cluster.secret_uuids else source,
+            )
+        qemu, nova = self._group.platform.qemu, self._group.platform.units[NOVA].user
+        self._file(
+            "cephos-guests.conf",
+            "# Folders for sockets and logs of the Ceph clients inside guests and nova-compute\n"
+            f"d {services.GUEST_SOCKETS} 0770 {qemu} {nova} -\n"
+            f"d {services.GUEST_LOGS} 0770 {qemu} {nova} 30d\n",
+            "folders for sockets and logs of guests' Ceph clients (tmpfiles.d)",
+            ("services", "nova"),
+        )
+
+    def _nova(self) -> None:
+        nova = self._site.nova
+        assert nova  # noqa: S101  # rule E206
+        unit = self._group.platform.units[NOVA]
+        snapshots = (
+            "Snapshots of guests are copy-on-write clones, so this host may write to all images."
+            if nova.cow_snapshots
+            else "Snapshots of guests are full copies, since this host may only read images."
+        )
+        self._step(
+            70,
+            "nova",
+            f"Nova keeps disks of guests in pool {nova.pool} as client.{nova.client}. {snapshots}",
+            nova.path,
+            store=nova,
+            unit=unit,
+            patch="nova.conf",
+            **self._owner(nova.client),
+        )
+        self._patch("nova.conf", unit.conf, services.nova_conf(nova), nova.path)
+
+    def _cinder(self) -> None:
+        unit = self._group.platform.units[CINDER]
+        backends = self._site.backends
+        source: Path = ("services", "cinder")
+        names = ",".join(backend.name for backend in backends)
+        clients = dict.fromkeys(backend.client for backend in backends)
+        self._step(
+            80,
+            "cinder",
+            "Cinder stores volumes in "
+            + " and ".join(f"pool {each.pool} as client.{each.client}" for each in backends)
+            + ". Backends that are enabled already stay enabled.",
+            source,
+            backends=backends,
+            unit=unit,
+            patch="cinder.conf",
+            keyrings=[{"client": client} | self._owner(client) for client in clients],
+        )
+        self._patch(
+            "cinder.conf",
+            unit.conf,
+            services.cinder_conf(self._site),
+            source,
+            f"\nenabled_backends is not here: the step puts {names} in front of what it lists"
+            " already.",
+        )

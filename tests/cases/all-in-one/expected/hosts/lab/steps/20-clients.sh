@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Users of cluster ceph, each with what its service does and no more.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 20.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+cluster  ceph 5a0f8b1e-94d2-4c8c-9a1c-3f5b0b7f6e21 10.0.0.5
+
+client   images \
+  mon 'profile rbd' \
+  osd 'profile rbd pool=images' \
+  mgr 'profile rbd pool=images'
+client   volumes \
+  mon 'profile rbd' \
+  osd 'profile rbd pool=volumes, profile rbd-read-only pool=images' \
+  mgr 'profile rbd pool=volumes'
+client   vms \
+  mon 'profile rbd' \
+  osd 'profile rbd pool=vms, profile rbd-read-only pool=images' \
+  mgr 'profile rbd pool=vms'

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Nova keeps disks of guests in pool guests as client.openstack. Snapshots of guests are full copies,
+# since this host may only read images.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+cluster            ceph c4b6f1aa-0f57-4e0f-b2c1-7d3f9b1e2c45 192.168.8.11:6789
+
+install_keyring    openstack nova:nova 0640
+ceph_conf          files/ceph.conf
+reach_pool         openstack guests nova
+patch_ini          /etc/nova/nova.conf files/nova.conf
+restart_on_change  openstack-nova-compute.service
