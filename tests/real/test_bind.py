@@ -1,0 +1,426 @@
+"""Bundles on real hosts, from the description to what the services themselves say.
+
+A site is compiled, carried and applied as its runbook says.
+
+One `ceph-admin` host, one controller, two computes, on the unit names of either platform. The
+tests build on each other in file order: first everything that holds after the change, then what
+must be noticed when it is broken, last the way back.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiling import compiled
+from real.bundles import SAID, apply, carry_out, started, statuses
+from rig import Host, Rig, ceph
+from rig.libvirt import GuestRefusedError, Libvirt
+from rig.openstack import ApiError, OpenStack, nova_disk, start_compute, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rig.ceph import Ceph
+    from rig.host import Units
+
+pytestmark = pytest.mark.real
+one_platform = pytest.mark.parametrize("world", ["rdo"], indirect=True, scope="module")
+"""For what does not depend on the platform."""
+
+FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
+HANDOFFS = "/var/lib/cephos/handoff"
+OLD_IMAGE = b"in the file store before the change" * 1000
+NEW_IMAGE = bytes(range(256)) * 8192
+
+SITE = """
+version: 1
+site: lab
+openstack: {release: zed, platform: PLATFORM}
+clusters:
+  ceph:
+    release: pacific
+    fsid: FSID
+    mon_host: [MONITOR]
+    pools:
+      glance-images: {pg_num: 8, autoscale: "off"}
+      cinder-volumes: {pg_num: 8, target_size_ratio: 0.5}
+      nova-vms: {}
+services:
+  glance: {pool: glance-images, client: images}
+  cinder:
+    backends:
+      rbd: {pool: cinder-volumes, client: volumes, options: {rbd_max_clone_depth: 3}}
+  nova: {pool: nova-vms, client: nova, cow_snapshots: true}
+hosts:
+  ceph1: {roles: [ceph-admin]}
+  ctl1: {roles: [glance, cinder]}
+  cmp[1-2]: {roles: [nova-compute]}
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """A site after the change, and what was there before it."""
+
+    out: Path
+    ceph: Ceph
+    openstack: OpenStack
+    computes: tuple[Libvirt, Libvirt]
+    old_image: str
+    compute_ran_since: str
+    """When nova-compute was started on the first compute, before the change."""
+
+    @property
+    def hosts(self) -> list[Host]:
+        """All hosts in the runbook's order."""
+        computes = [compute.host for compute in self.computes]
+        return [self.ceph.host, *computes, self.openstack.host]
+
+
+@pytest.fixture(scope="module", params=["rdo", "debian"])
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    units: Units = request.param
+    with Rig(units) as rig:
+        ceph1, ctl1, cmp1, cmp2 = rig.hosts("ceph1", "ctl1", "cmp1", "cmp2")
+        openstack, computes = OpenStack(ctl1), (Libvirt(cmp1), Libvirt(cmp2))
+        with ThreadPoolExecutor() as pool:
+            cluster = pool.submit(ceph.start, ceph1, FSID)
+            for start in [pool.submit(each.start) for each in (openstack, *computes)]:
+                start.result()
+        openstack.start_nova()
+        start_compute(cmp1)  # on the other it stays stopped, as on a host that is out of service
+        if units == "rdo":  # there guests run as qemu
+            for compute in (cmp1, cmp2):
+                compute.run("useradd", "--system", "qemu")
+        old_image = openstack.upload(OLD_IMAGE)
+        ran_since = started(cmp1, unit(cmp1, "nova-compute"))
+
+        text = SITE.replace("PLATFORM", units).replace("FSID", FSID)
+        text = text.replace("MONITOR", cluster.result().mon_host)
+        out = compiled(tmp_path_factory.mktemp(units), text)
+        for host in rig.members.values():
+            host.put(out / "hosts" / host.name, "/root/cephos")
+        carry_out((out / "RUNBOOK.md").read_text(), rig.members)
+        openstack.await_glance()
+        openstack.await_cinder("rbd")
+        yield World(out, cluster.result(), openstack, computes, old_image, ran_since)
+
+
+@pytest.fixture(scope="module")
+def image(world: World) -> str:
+    return world.openstack.upload(NEW_IMAGE)
+
+
+@pytest.fixture(scope="module")
+def volume(world: World, image: str) -> str:
+    return world.openstack.create_volume(image)
+
+
+def test_an_image_lies_in_the_images_pool_byte_for_byte(world: World, image: str) -> None:
+    assert image in world.ceph.images("glance-images")
+    exported = world.ceph.host.run_bytes(
+        "rbd", "export", "--no-progress", f"glance-images/{image}", "-"
+    )
+    assert exported.stdout == NEW_IMAGE
+    assert world.openstack.download(image) == NEW_IMAGE
+
+
+def test_an_image_that_was_in_the_file_store_is_still_served(world: World) -> None:
+    assert world.openstack.download(world.old_image) == OLD_IMAGE
+
+
+def test_a_volume_is_a_copy_on_write_clone_of_the_image(
+    world: World, image: str, volume: str
+) -> None:
+    parent = world.ceph.parent("cinder-volumes", f"volume-{volume}")
+    assert parent == f"glance-images/{image}@snap"
+
+
+def test_a_guest_starts_from_the_volume_as_cinder_says_and_moves(world: World, volume: str) -> None:
+    here, there = world.computes
+    connection = world.openstack.connect(volume)
+    assert (connection.user, connection.image) == ("volumes", f"cinder-volumes/volume-{volume}")
+    here.boot("guest", connection)
+    here.write("guest")
+    here.migrate("guest", there)
+    assert (here.state("guest"), there.state("guest")) == (None, "running")
+    there.destroy("guest")
+
+
+def test_nova_clones_the_image_and_a_guest_starts_from_its_disk(world: World, image: str) -> None:
+    compute = world.computes[0]
+    disk = nova_disk(compute.host, f"glance-images/{image}")
+    assert disk.parent == f"glance-images/{image}@snap"
+    assert disk.options["libvirt.disk_cachemodes"] == ["network=writeback"]
+    compute.boot("nova", disk.xml)
+    compute.write("nova")
+    compute.destroy("nova")
+
+
+def test_nova_compute_was_restarted_where_it_ran_and_only_there(world: World) -> None:
+    here, there = (compute.host for compute in world.computes)
+    name = unit(here, "nova-compute")
+    assert started(here, name) != world.compute_ran_since
+    assert here.run("systemctl", "is-active", name).stdout == "active\n"
+    assert there.run("systemctl", "is-active", name, check=False).stdout == "inactive\n"
+
+
+def test_guests_clients_have_their_folders(world: World) -> None:
+    """QEMU's user and Nova's can write there, in the whole path."""
+    host = world.computes[0].host
+    qemu = "qemu" if host.units == "rdo" else "libvirt-qemu"
+    for user in (qemu, "nova"):
+        for folder in ("/run/ceph-guests", "/var/log/ceph-guests"):
+            host.run("touch", f"{folder}/{user}", user=user)
+            host.run("rm", f"{folder}/{user}")
+
+
+def test_every_verify_passes(world: World) -> None:
+    for host in world.hosts:
+        said = apply(host, "--verify")
+        assert said.splitlines()[-1].startswith("ok            total                verify:")
+
+
+def test_a_second_apply_changes_and_restarts_nothing(world: World) -> None:
+    def state(host: Host) -> str:
+        """Everything under /etc with inode and time, and since when units run."""
+        files = host.run(
+            "find",
+            "/etc",
+            "/var/lib/cephos",
+            "/var/lib/nova",
+            "-type",
+            "f",
+            "-printf",
+            "%p %i %T@\n",
+        )
+        units = host.run("systemctl", "show", "*.service", "-p", "Id,ActiveEnterTimestamp")
+        return files.stdout + "".join(sorted(units.stdout.splitlines(keepends=True)))
+
+    for host in world.hosts:
+        before = state(host)
+        said = apply(host)
+        assert set(statuses(said).values()) <= {"ok", "skipped"}
+        assert re.search(r"apply: \d+ ok, 0 changed", said)
+        assert state(host) == before
+        assert re.search(r"check: \d+ ok, 0 would-change", apply(host, "--check", "--diff"))
+        assert state(host) == before
+
+
+def test_each_host_holds_its_own_keys_and_no_others(world: World) -> None:
+    held = {
+        host.name: set(
+            re.findall(r"ceph\.client\.(\w+)\.keyring", host.run("ls", "/etc/ceph").stdout)
+        )
+        for host in world.hosts
+    }
+    assert held == {
+        "ceph1": {"admin"},
+        "ctl1": {"images", "volumes"},
+        "cmp1": {"nova", "volumes"},
+        "cmp2": {"nova", "volumes"},
+    }
+    listing = world.openstack.host.run(
+        "stat", "-c", "%n %U:%G %a", "/etc/ceph/ceph.client.images.keyring"
+    )
+    assert listing.stdout.split()[1:] == ["glance:glance", "640"]
+
+
+def test_keys_are_in_no_log_and_no_output(world: World) -> None:
+    clients = ("images", "volumes", "nova")
+    keys = {world.ceph.run("auth", "get-key", f"client.{name}") for name in clients}
+    said = "".join(SAID + [host.read("/var/log/cephos/lab.log") for host in world.hosts])
+    assert len(keys) == len(clients)
+    assert not [key for key in keys if key in said]
+    for host in world.hosts:
+        assert host.run("ls", "-A", "/run/cephos").stdout == "lock\n"
+
+
+def test_pools_are_as_described(world: World) -> None:
+    pools = {pool["pool_name"]: pool for pool in world.ceph.json("osd", "dump")["pools"]}
+    assert pools["glance-images"]["pg_autoscale_mode"] == "off"
+    assert pools["cinder-volumes"]["options"]["target_size_ratio"] == 0.5
+    assert all("rbd" in pools[name]["application_metadata"] for name in pools if "-" in name)
+
+
+@one_platform
+def test_oslo_config_accepts_every_option_and_deprecates_none(world: World) -> None:
+    """oslo-config-validator of the services' own release, on the patches that the bundles merge.
+
+    Sections named by the operator are held against the options of the group that they stand for.
+    """
+    namespaces = {
+        "glance-api.conf": "glance.api glance.store glance.multi_store",
+        "cinder.conf": "cinder oslo.service.service os_brick",
+        "nova.conf": "nova.conf oslo.cache os_brick",
+    }
+    stands_for = {
+        "glance-api.conf": {"[rbd]": "[glance_store]", "[file]": "[glance_store]"},
+        "cinder.conf": {"[rbd]": "[backend_defaults]"},
+        "nova.conf": {},
+    }
+    compute, controller = world.computes[0].host, world.openstack.host
+    for name, listed in namespaces.items():
+        host = compute if name == "nova.conf" else controller
+        patch = (world.out / "hosts" / host.name / "files" / name).read_text()
+        for section, group in stands_for[name].items():
+            patch = patch.replace(section, group)
+        host.write("/root/patch.conf", patch)
+        arguments = [word for each in listed.split() for word in ("--namespace", each)]
+        generated = ("--format", "yaml", "--output-file", "/root/options.yaml")
+        host.run("oslo-config-generator", *arguments, *generated)
+        host.run(
+            "oslo-config-validator",
+            "--opt-data",
+            "/root/options.yaml",
+            "--input-file",
+            "/root/patch.conf",
+        )
+        deprecated = host.run("python3", "-", input=DEPRECATED).stdout.split()
+        assert deprecated == []
+
+
+DEPRECATED = """
+import yaml
+from oslo_config import cfg
+sections = {}
+cfg.ConfigParser("/root/patch.conf", sections).parse()
+groups = yaml.safe_load(open("/root/options.yaml"))["options"]
+for section, options in sections.items():
+    known = {each["name"].replace("-", "_"): each for each in groups[section]["opts"]}
+    for option in options:
+        if known[option].get("deprecated_for_removal"):
+            print(section + "." + option)
+"""
+
+
+# --- what must be noticed
+
+
+@one_platform
+def test_a_wrong_secret_uuid_is_noticed_and_repaired(world: World, volume: str) -> None:
+    """The test of a guest from a volume can fail; --verify says so first; apply mends it."""
+    controller, compute = world.openstack.host, world.computes[0]
+    conf = controller.read("/etc/cinder/cinder.conf")
+    wrong = re.sub(r"(?m)^rbd_secret_uuid = .*", f"rbd_secret_uuid = {FSID}", conf)
+    assert wrong != conf
+    controller.write("/root/wrong.conf", wrong)
+    controller.run("cp", "/root/wrong.conf", "/etc/cinder/cinder.conf")
+    controller.run("systemctl", "restart", world.openstack.unit("cinder-volume"))
+    world.openstack.await_cinder("rbd")
+    with pytest.raises(GuestRefusedError):
+        compute.boot("guest", world.openstack.connect(volume))
+    assert "cinder.conf as in files/cinder.conf: is patched" in apply(
+        controller, "--verify", status=1
+    )
+    assert (
+        statuses(apply(controller))["80-cinder /etc/cinder/cinder.conf as in files/cinder.conf"]
+        == "changed"
+    )
+    world.openstack.await_cinder("rbd")
+    compute.boot("guest", world.openstack.connect(volume))
+    compute.destroy("guest")
+
+
+@one_platform
+def test_an_unreadable_keyring_is_noticed_and_repaired(world: World) -> None:
+    controller = world.openstack.host
+    controller.run("chown", "root:root", "/etc/ceph/ceph.client.images.keyring")
+    controller.run("chmod", "0600", "/etc/ceph/ceph.client.images.keyring")
+    controller.run("systemctl", "restart", world.openstack.unit("glance-api"))
+    world.openstack.await_glance()
+    with pytest.raises(ApiError):
+        world.openstack.upload(NEW_IMAGE)
+    assert "was root:root 0600" in apply(controller, "--verify", status=1)
+    said = statuses(apply(controller))
+    assert said[f"50-glance restart {world.openstack.unit('glance-api')}.service"] == "changed"
+    world.openstack.await_glance()
+    assert world.openstack.upload(NEW_IMAGE) in world.ceph.images("glance-images")
+
+
+@one_platform
+def test_a_wrong_key_in_libvirt_is_noticed_and_repaired(world: World) -> None:
+    compute = world.computes[0].host
+    uuid = compute.run("virsh", "-q", "secret-list").stdout.split()[0]
+    compute.run("virsh", "-q", "secret-set-value", uuid, "--file", "/dev/stdin", input="d3Jvbmc=")
+    assert "its value is replaced (content hidden)" in apply(compute, "--verify", status=1)
+    assert "changed" in statuses(apply(compute)).values()
+    apply(compute, "--verify")
+
+
+@one_platform
+def test_changed_capabilities_are_updated_and_said(world: World) -> None:
+    admin = world.ceph.host
+    before = world.ceph.run("auth", "get", "client.volumes")
+    world.ceph.run(
+        "auth", "caps", "client.volumes", "mon", "allow r", "osd", "allow rwx pool=nova-vms"
+    )
+    said = apply(admin, "--check", status=10)
+    assert "mon caps 'allow r' become 'profile rbd'" in said
+    assert statuses(apply(admin))["20-clients client.volumes of cluster ceph"] == "changed"
+    assert world.ceph.run("auth", "get", "client.volumes") == before
+
+
+@one_platform
+def test_a_client_that_may_do_too_much_fails_the_proof(world: World) -> None:
+    """The proof of access can fail: here the capabilities are widened behind its back."""
+    admin = world.ceph.host
+    world.ceph.run("auth", "caps", "client.nova", "mon", "profile rbd", "osd", "profile rbd")
+    said = apply(admin, "--only", "30", status=1)
+    assert "the cluster let it create an image in pool cinder-volumes" in said
+    assert world.ceph.images("cinder-volumes") == [
+        image for image in world.ceph.images("cinder-volumes") if image.startswith("volume-")
+    ]
+    apply(admin)
+
+
+# --- the way back
+
+
+@one_platform
+def test_rollback_restores_every_file_and_apply_converges_again(world: World) -> None:
+    host = world.openstack.host
+    pristine = "/var/lib/cephos/lab/pristine"
+    kept = host.run("find", pristine, "-type", "f", "-printf", "/%P\n").stdout.split()
+    assert sorted(kept) == ["/etc/cinder/cinder.conf", "/etc/glance/glance-api.conf"]
+    original = {path: host.run("sha256sum", f"{pristine}{path}").stdout.split()[0] for path in kept}
+    said = apply(host, "--rollback")
+    for path, digest in original.items():
+        assert host.run("sha256sum", path).stdout.split()[0] == digest
+        base = subprocess.run(
+            ["stat", "-c", "%u:%g %a", f"{host.base}{path}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert host.run("stat", "-c", "%u:%g %a", path).stdout == base.stdout
+    assert "client" not in host.run("ls", "/etc/ceph").stdout
+    assert len(re.findall(r"(?m)^changed .* restart ", said)) == 2
+    world.openstack.await_glance()
+    assert world.openstack.download(world.old_image) == OLD_IMAGE
+    assert "0 changed" in apply(host, "--rollback")
+    assert "changed" in statuses(apply(host)).values()
+    world.openstack.await_glance()
+    apply(host, "--verify")
+
+
+@one_platform
+def test_rollback_does_not_overwrite_what_somebody_else_changed(world: World) -> None:
+    host = world.computes[1].host
+    host.run("sh", "-c", "echo '# mine' >>/etc/nova/nova.conf")
+    said = apply(host, "--rollback", status=1)
+    assert "/etc/nova/nova.conf: somebody has changed it after apply did" in said
+    assert host.read("/etc/nova/nova.conf").endswith("# mine\n")
+    assert "images_type = rbd" in host.read("/etc/nova/nova.conf")
+    said = apply(host, "--rollback", "--force")
+    assert "images_type = rbd" not in host.read("/etc/nova/nova.conf")
+    assert re.search(r"skipped .* libvirt secret .*: left alone", said)
