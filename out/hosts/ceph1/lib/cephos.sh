@@ -1,0 +1,906 @@
+# shellcheck shell=bash
+# The verbs that the steps are made of. `apply` and every step source this file; it does nothing by itself.
+#
+# A verb declares one thing about this host. What is done about it depends on the mode of the run:
+#
+#   list       say what the verb manages
+#   preflight  refuse, before anything is changed, whatever would make it fail later
+#   check      compare with the host and say what would change
+#   apply      compare, and change what differs
+#   verify     prove that the host is right
+#   rollback   name what is left alone, restart what reads the files that were put back (rollback.sh)
+#   readers    say only which service reads which file (a step that --only leaves out)
+#
+# Behind a verb stands a family of functions, so that `--check` and `apply` decide by the same code:
+#
+#   FAMILY_need     preflight; calls `refuse` for every problem it finds
+#   FAMILY_compare  sets DIFFERS to what is not yet as declared, or leaves it empty
+#   FAMILY_do       makes it so
+#   FAMILY_diff     shows the difference, never a secret (optional)
+#   FAMILY_prove    what --verify shows beyond "nothing differs" (optional)
+
+set -Eeuo pipefail
+shopt -s inherit_errexit 2>/dev/null || : # bash >= 4.4: $(…) keeps errexit
+umask 077
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset CEPH_ARGS CEPH_CONF CEPH_KEYRING BASH_ENV ENV # the caller's settings must not redirect ours
+
+LIB=${BASH_SOURCE[0]%/*}
+BUNDLE=${CEPHOS_BUNDLE:-${LIB%/*}}
+MODE=${CEPHOS_MODE:-none}   # list, preflight, check, apply, verify or rollback
+RUN=${CEPHOS_RUN:-}         # private folder of this run, on tmpfs, gone when it ends
+STEP=${CEPHOS_STEP:-apply}  # name of the running step, for the reader
+DIFF=${CEPHOS_DIFF:-}       # with --check: show differences as well
+SITE=${CEPHOS_SITE:-}       # from host.env
+HOST=${CEPHOS_HOST:-}       # from host.env
+STATE=/var/lib/cephos/$SITE # what must outlive a run: pristine files, restarts owed
+HANDOFFS=/var/lib/cephos/handoff
+LOG=/var/log/cephos/$SITE.log
+CEPH_DIR=/etc/ceph # os-brick looks for keyrings here and nowhere else
+PATIENCE=60        # seconds that any one external command may take
+
+# shellcheck source-path=SCRIPTDIR source=files.sh
+. "$LIB/files.sh"
+
+# ---------------------------------------------------------------------------------------------------------------
+# Saying what happens
+
+report() { # STATUS WHAT: one line per action, for the operator and for the log
+  local line
+  printf -v line '%-13s %-20s %s' "$1" "$STEP" "$2"
+  printf '%s\n' "$line"
+  log "$line"
+  if [[ -n $RUN ]]; then printf '%s\n' "$1" >>"$RUN/statuses"; fi
+}
+
+log() { # LINE: with the time, in the site's log; a full disk must not stop the work
+  [[ -n $SITE && $EUID -eq 0 ]] || return 0
+  [[ -d ${LOG%/*} ]] || mkdir -p "${LOG%/*}" || return 0
+  printf '%(%Y-%m-%dT%H:%M:%S%z)T %s\n' -1 "$1" >>"$LOG" || :
+}
+
+advise() { # TEXT: what the reader should do now
+  printf '%-34s -> %s\n' '' "$1"
+  log "  -> $1"
+}
+
+fail() { # CAUSE [ADVICE]: this action could not be done; the run ends here
+  report failed "${WHAT:+$WHAT: }$1"
+  if [[ -n ${2:-} ]]; then advise "$2"; fi
+  trap - ERR
+  exit 1
+}
+
+# EXIT CAUSE [ADVICE]: preflight found that the run must not start; go on to find the rest
+refuse() {
+  if grep -qsxF -- "$1 $2" "$RUN/refusals"; then return 0; fi # said before
+  report failed "${WHAT:+$WHAT: }$2"
+  if [[ -n ${3:-} ]]; then advise "$3"; fi
+  printf '%s %s\n' "$1" "$2" >>"$RUN/refusals"
+}
+
+unexpected() { # EXIT LINE COMMAND: a command failed that no verb foresaw
+  trap - ERR
+  report failed "${WHAT:+$WHAT: }'${3%%$'\n'*}' ended with status $1 (${BASH_SOURCE[1]##*/} line $2)"
+  exit 1
+}
+trap 'unexpected $? $LINENO "$BASH_COMMAND"' ERR
+
+attempt() { # PURPOSE COMMAND…: run it with bounded patience; OUTPUT is what it said; a failure ends the run with its cause
+  local purpose=$1 rc=0
+  shift
+  bounded "$@" || rc=$?
+  if ((rc)); then fail "cannot $purpose: $CAUSE" "${ADVICE:-}"; fi
+}
+
+# COMMAND…: OUTPUT is its standard output, CAUSE its last error line; returns its status
+bounded() {
+  local rc=0 limit=(timeout --foreground "$PATIENCE") # in our process group: what kills us kills it
+  if is_function "$1"; then limit=(); fi              # our own functions do not wait for anything
+  OUTPUT=$(${limit[@]+"${limit[@]}"} "$@" 2>"$RUN/stderr") || rc=$?
+  CAUSE=$(tail -n 1 "$RUN/stderr")
+  if ((rc == 124)); then CAUSE="no answer within $PATIENCE seconds"; fi
+  CAUSE=${CAUSE:-status $rc}
+  return "$rc"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# One action
+
+act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read, '' if there is none
+  local family=$1
+  RESOURCE=$2 WHAT=$3 DIFFERS=''
+  shift 3
+  if [[ -n $RESOURCE ]]; then STEP_RESOURCES+=("$RESOURCE"); fi
+  case $MODE in
+    list) printf '  %s\n' "$WHAT" ;;
+    readers) ;;
+    preflight) "${family}_need" "$@" ;;
+    check)
+      "${family}_compare" "$@"
+      # what an earlier step would do is done when this one has its turn
+      if [[ -z $DIFFERS ]] || grep -qsxF -- "$WHAT" "$RUN/announced"; then
+        report ok "$WHAT"
+      else
+        printf '%s\n' "$WHAT" >>"$RUN/announced"
+        if [[ -n $RESOURCE ]]; then printf '%s\n' "$RESOURCE" >>"$RUN/would-change"; fi
+        report would-change "$WHAT: $DIFFERS"
+        if [[ -n $DIFF ]] && is_function "${family}_diff"; then "${family}_diff" "$@"; fi
+      fi
+      ;;
+    apply)
+      "${family}_compare" "$@"
+      if [[ -z $DIFFERS ]]; then
+        if [[ -n $RESOURCE ]]; then finish_remembering "$RESOURCE"; fi
+        report ok "$WHAT"
+      else
+        if [[ -n $RESOURCE ]]; then
+          keep_pristine "$RESOURCE"
+          owe_restarts "$RESOURCE"
+          remember_applied "$RESOURCE" 'being changed'
+        fi
+        "${family}_do" "$@"
+        if [[ -n $RESOURCE ]]; then remember_applied "$RESOURCE" "$(digest_of "$RESOURCE")"; fi
+        report changed "$WHAT: $DIFFERS"
+      fi
+      ;;
+    verify)
+      "${family}_compare" "$@"
+      if [[ -n $DIFFERS ]]; then fail "$DIFFERS" "run ./apply"; fi
+      if is_function "${family}_prove"; then "${family}_prove" "$@"; fi
+      report ok "$WHAT"
+      ;;
+    rollback) if [[ -z $RESOURCE ]]; then report skipped "$WHAT: left alone, since data or guests may depend on it"; fi ;;
+    *) wrong_start ;;
+  esac
+  WHAT=''
+}
+
+prove() { # FAMILY WHAT [ARG…]: nothing to change, but it must hold before the next verb may act on it
+  local family=$1
+  WHAT=$2
+  shift 2
+  case $MODE in
+    list) printf '  %s\n' "$WHAT" ;;
+    preflight) if is_function "${family}_need"; then "${family}_need" "$@"; fi ;;
+    check)
+      if [[ -s $RUN/announced ]]; then
+        report skipped "$WHAT: to be seen after the changes above"
+      else
+        "${family}_prove" "$@"
+        report ok "$WHAT"
+      fi
+      ;;
+    apply | verify)
+      "${family}_prove" "$@"
+      report ok "$WHAT"
+      ;;
+    readers | rollback) ;;
+    *) wrong_start ;;
+  esac
+  WHAT=''
+}
+
+wrong_start() {
+  trap - ERR
+  printf 'a step does not run by itself: use ./apply --only %s\n' "${STEP%%-*}" >&2
+  exit 64
+}
+
+is_function() { [[ $(type -t "$1") == function ]]; }
+
+need_command() { # COMMAND PACKAGE
+  if ! command -v "$1" >/dev/null; then refuse 69 "the command '$1' is missing" "install it from the site's own mirror (package $2)"; fi
+}
+
+need_user() { # USER
+  if ! getent passwd "$1" >/dev/null; then refuse 69 "there is no user '$1' on this host" "install the service's package first: it brings the user"; fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# What must outlive a run
+
+keep_pristine() { # FILE: as it was before the first change, kept once, outside every configuration folder
+  local kept=$STATE/pristine$1 made=$STATE/made$1
+  if [[ -e $kept || -e $made ]]; then return 0; fi
+  if [[ -e $1 ]]; then
+    mkdir -p "${kept%/*}"
+    cp -a -- "$(readlink -f -- "$1")" "$kept.new"
+    sync_path "$kept.new"
+    mv -fT -- "$kept.new" "$kept"
+    sync_path "${kept%/*}"
+  else
+    mkdir -p "${made%/*}"
+    : >"$made"
+    sync_path "$made"
+  fi
+}
+
+remember_applied() { # FILE STATE: its digest as apply left it, so that --rollback sees what others changed since
+  local record=$STATE/applied$1
+  mkdir -p "${record%/*}"
+  printf '%s\n' "$2" >"$RUN/digest"
+  attempt 'note its digest' replace_file --mode 0600 "$record" <"$RUN/digest"
+}
+
+finish_remembering() { # FILE: it is as it should be, but the run that made it so died before it could note that
+  local record=$STATE/applied$1
+  if [[ -e $record && $(<"$record") == 'being changed' ]]; then remember_applied "$1" "$(digest_of "$1")"; fi
+}
+
+sync_path() { sync -- "$1" 2>/dev/null || sync; } # coreutils before 8.24 sync everything instead
+
+digest_of() { # FILE: its sha256, or "none"
+  local line=none
+  if [[ -e $1 ]]; then line=$(sha256sum <"$1"); fi
+  printf '%s\n' "${line%% *}"
+}
+
+owe_restarts() { # FILE: written before FILE changes, so that a restart is not lost if the run dies in between
+  local unit file readers=$STATE/readers$1
+  mkdir -p "$STATE/owed" "${readers%/*}"
+  while IFS=$'\t' read -r unit file; do
+    [[ $file == "$1" ]] || continue
+    : >"$STATE/owed/$unit"
+    sync_path "$STATE/owed/$unit"
+    if ! grep -qsxF -- "$unit" "$readers"; then printf '%s\n' "$unit" >>"$readers"; fi
+  done <"$RUN/readers"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# cluster NAME FSID MONITOR…: which Ceph cluster the following verbs speak of
+
+cluster() {
+  CLUSTER=$1 FSID=$2 MONITORS=("${@:3}")
+  CEPH=(ceph --cluster "$CLUSTER" --connect-timeout 15) # as its administrator
+}
+
+need_admin() { # this host administers the cluster that the site describes
+  need_command ceph ceph-common
+  need_command rbd ceph-common
+  if ! command -v ceph >/dev/null || [[ -e $RUN/admin-$CLUSTER ]]; then return 0; fi
+  : >"$RUN/admin-$CLUSTER" # one question per run is enough
+  local rc=0
+  bounded "${CEPH[@]}" fsid || rc=$?
+  if ((rc)); then
+    refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at 'ceph --cluster $CLUSTER -s' as root on this host"
+  elif [[ $OUTPUT != "$FSID" ]]; then
+    refuse 65 "the cluster here has fsid $OUTPUT, this bundle is for $FSID" "run it on the site's own cluster, or correct fsid in site.yaml"
+  fi
+}
+
+need_monitor() { # one monitor of the cluster can be reached from this host
+  local monitor port ports
+  if [[ -e $RUN/monitor-$CLUSTER ]]; then return 0; fi
+  : >"$RUN/monitor-$CLUSTER"
+  for monitor in "${MONITORS[@]}"; do
+    ports=(3300 6789) # msgr2, and what was before Nautilus
+    if [[ $monitor =~ ^(.*[^:]):([0-9]+)$ ]]; then monitor=${BASH_REMATCH[1]} ports=("${BASH_REMATCH[2]}"); fi
+    monitor=${monitor#[} monitor=${monitor%]}
+    for port in "${ports[@]}"; do
+      # shellcheck disable=SC2016 # the inner bash expands its own parameters
+      if timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' _ "$monitor" "$port" 2>/dev/null; then return 0; fi
+    done
+  done
+  refuse 69 "no monitor of cluster $CLUSTER answers on ${MONITORS[*]} (5 seconds each)" "check the network from here to the monitors, and mon_host in site.yaml"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# pool NAME [--SETTING VALUE]…: the settings are those of `ceph osd pool create`.
+# A pool that exists is never re-created, and never changed either: that moves data, so a person decides it.
+
+pool() { act pool '' "pool $1 of cluster $CLUSTER" "$@"; }
+
+pool_need() { need_admin; }
+
+pool_exists() { # NAME
+  attempt 'list the pools' "${CEPH[@]}" osd pool ls
+  grep -qxF -- "$1" <<<"$OUTPUT"
+}
+
+pool_compare() { # NAME SETTING…
+  if ! pool_exists "$1"; then
+    DIFFERS='is created'
+    return 0
+  fi
+  pool_settings "$@"
+  attempt "read the application of pool $1" "${CEPH[@]}" osd pool application get "$1"
+  if [[ $OUTPUT != *'"rbd"'* ]]; then DIFFERS='is initialised for rbd'; fi
+}
+
+pool_settings() { # NAME SETTING…: say which settings of an existing pool are not the site's
+  local name=$1 setting wanted found line settings
+  shift
+  attempt "read the settings of pool $name" "${CEPH[@]}" osd pool get "$name" all
+  settings=$OUTPUT
+  while (($#)); do
+    setting=${1#--} wanted=$2 found='not set'
+    shift 2
+    case $setting in
+      autoscale_mode) setting=pg_autoscale_mode ;;
+      rule) setting=crush_rule ;;
+      # the autoscaler moves pg_num: the site's number is only where it started
+      pg_num) if [[ $settings != *'pg_autoscale_mode: off'* ]]; then continue; fi ;;
+    esac
+    while IFS= read -r line; do
+      if [[ $line == "$setting: "* ]]; then found=${line#*: }; fi
+    done <<<"$settings"
+    if [[ $found != "$wanted" ]]; then
+      report skipped "pool $name: $setting is $found, site.yaml says $wanted; left alone, since changing it moves data"
+      advise "to change it: ceph osd pool set $name $setting $wanted"
+    fi
+  done
+}
+
+pool_do() { # NAME SETTING…: one command makes the pool with all its settings, so a kill leaves none half made
+  if ! pool_exists "$1"; then
+    attempt "create pool $1" "${CEPH[@]}" osd pool create "$1" --pool_type replicated "${@:2}"
+  fi
+  attempt "initialise pool $1 for rbd" rbd --cluster "$CLUSTER" pool init "$1"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# client NAME mon CAPS osd CAPS mgr CAPS: a cephx user with exactly these capabilities
+
+client() { act client '' "client.$1 of cluster $CLUSTER" "$@"; }
+
+client_need() { need_admin; }
+
+client_compare() { # NAME SERVICE CAPS…
+  local name=$1 rc=0 service wanted found
+  bounded "${CEPH[@]}" auth get "client.$name" || rc=$?
+  if ((rc == 2)); then # ENOENT
+    DIFFERS='is created'
+    return 0
+  elif ((rc)); then
+    fail "cannot read it: $CAUSE"
+  fi
+  shift
+  for service in mon osd mgr mds; do
+    caps_in "$OUTPUT" "$service"
+    found=$CAPS wanted=''
+    if [[ ${1:-} == "$service" ]]; then
+      wanted=$2
+      shift 2
+    fi
+    if [[ $found != "$wanted" ]]; then DIFFERS+="${DIFFERS:+; }$service caps '$found' become '$wanted'"; fi
+  done
+}
+
+caps_in() { # KEYRING SERVICE: CAPS is what the keyring text grants on it
+  local line
+  CAPS=''
+  while IFS= read -r line; do
+    if [[ $line =~ ^[[:space:]]*caps[[:space:]]+$2[[:space:]]*=[[:space:]]*\"(.*)\" ]]; then CAPS=${BASH_REMATCH[1]}; fi
+  done <<<"$1"
+}
+
+client_do() { # NAME SERVICE CAPS…: both commands print the key, so their output goes no further than OUTPUT
+  if [[ $DIFFERS == 'is created' ]]; then
+    attempt 'create it' "${CEPH[@]}" auth get-or-create "client.$1" "${@:2}"
+  else
+    # the capabilities that are replaced, for the person who wants them back (a user is never deleted)
+    mkdir -p "$STATE/replaced-caps"
+    printf '%s\n' "$DIFFERS" >>"$STATE/replaced-caps/$CLUSTER.client.$1"
+    attempt 'update its capabilities' "${CEPH[@]}" auth caps "client.$1" "${@:2}"
+  fi
+  OUTPUT=''
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# client_reads NAME POOL…     the cluster lets the client in and shows it each pool
+# client_refused NAME POOL…   the cluster refuses to let the client write to each pool
+
+client_reads() { prove client_reads "client.$1 reaches the cluster and reads ${*:2}" "$@"; }
+client_refused() { prove client_refused "client.$1 may not write to ${*:2}" "$@"; }
+
+as_client() { # NAME COMMAND…: with the client's own key, read from the cluster into this run's private folder
+  local keyring=$RUN/$CLUSTER.client.$1.admin-copy
+  if [[ ! -s $keyring ]]; then
+    attempt "read the key of client.$1" "${CEPH[@]}" auth get "client.$1"
+    printf '%s\n' "$OUTPUT" >"$keyring"
+    OUTPUT=''
+  fi
+  bounded "${@:2}" --cluster "$CLUSTER" --id "$1" --keyring "$keyring"
+}
+
+client_reads_prove() { # NAME POOL…
+  local pool
+  if ! as_client "$1" ceph --connect-timeout 15 osd tree; then fail "the cluster does not let it in: $CAUSE"; fi
+  for pool in "${@:2}"; do
+    if ! as_client "$1" rbd ls --pool "$pool"; then fail "it cannot list pool $pool: $CAUSE"; fi
+  done
+}
+
+client_refused_prove() { # NAME POOL…
+  local pool image=cephos-must-be-refused
+  for pool in "${@:2}"; do
+    if as_client "$1" rbd create --size 1M "$pool/$image"; then
+      attempt 'remove the test image' rbd --cluster "$CLUSTER" rm --no-progress "$pool/$image"
+      fail "the cluster let it create an image in pool $pool" "something grants it more than the site says: ceph auth get client.$1"
+    fi
+    # any other failure would prove nothing
+    if ! grep -qE 'Operation not permitted|Permission denied' "$RUN/stderr"; then fail "the attempt on pool $pool failed for another reason: $CAUSE"; fi
+  done
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# handoffs FILE: for each line `HOST CLUSTER.client.NAME…` one sealed archive with the keyrings that HOST needs, no others
+
+handoffs() {
+  local host keyrings
+  while read -r host keyrings; do
+    if [[ -z $host || $host == '#'* ]]; then continue; fi
+    if [[ $host == "$HOST" && $MODE == preflight ]]; then : >"$RUN/makes-own-handoff"; fi
+    # shellcheck disable=SC2086 # names of keyrings hold no blanks
+    act handoff '' "hand-off for $host: $HANDOFFS/$host.tar ($keyrings)" "$host" $keyrings
+  done <"$BUNDLE/$1"
+}
+
+handoff_need() {
+  need_admin
+  need_command tar tar
+}
+
+handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar; 1 if a client does not exist yet
+  local host=$1 keyring folder=$RUN/handoff
+  shift
+  rm -rf -- "$folder"
+  mkdir "$folder"
+  printf 'site=%s\nhost=%s\n' "$SITE" "$host" >"$folder/handoff.env"
+  for keyring; do
+    if ! read_client_key "$keyring"; then return 1; fi
+    keyring_text "${keyring#*.}" >"$folder/$keyring.keyring"
+  done
+  (cd "$folder" && sha256sum -- handoff.env "${@/%/.keyring}" >SHA256SUMS)
+  # nothing of time or place goes in: the same keys give the same bytes
+  tar -C "$folder" --format=ustar --owner=0 --group=0 --numeric-owner --mode=0600 --mtime=@0 \
+    -cf "$RUN/handoff.tar" handoff.env SHA256SUMS "${@/%/.keyring}"
+  rm -rf -- "$folder"
+}
+
+read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per run; 1 if there is no such client
+  local copy=$RUN/admin-key.$1 rc=0
+  if [[ ! -s $copy ]]; then
+    bounded ceph --cluster "${1%%.*}" --connect-timeout 15 auth get-key "${1#*.}" || rc=$?
+    if ((rc == 2)); then return 1; fi
+    if ((rc)); then fail "cannot read the key of ${1#*.}: $CAUSE"; fi
+    printf '%s' "$OUTPUT" >"$copy"
+  fi
+  KEY=$(<"$copy")
+  OUTPUT=''
+}
+
+handoff_compare() { # HOST KEYRING…
+  local there=$HANDOFFS/$1.tar
+  if ! handoff_build "$@"; then
+    DIFFERS='is written'
+  elif [[ ! -e $there ]]; then
+    DIFFERS='is written'
+  elif [[ $(digest_of "$there") != $(digest_of "$RUN/handoff.tar") ]]; then
+    DIFFERS='its keys are renewed'
+  elif [[ $(stat -c '%a %u %g' -- "$there") != '600 0 0' ]]; then
+    DIFFERS='becomes root:root 0600'
+  fi
+}
+
+handoff_do() { # HOST KEYRING…
+  mkdir -p -- "$HANDOFFS"
+  attempt 'write it' replace_file --mode 0600 --owner root:root "$HANDOFFS/$1.tar" <"$RUN/handoff.tar"
+  if [[ $1 == "$HOST" ]]; then open_handoff "$HANDOFFS/$1.tar"; fi # this host's own services come next
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# Reading a hand-off
+
+find_handoff() { # [FILE]: HANDOFF is the archive for this host, '' if none has been delivered
+  local candidate
+  HANDOFF=${1:-}
+  if [[ -n $HANDOFF ]]; then return 0; fi
+  for candidate in "$BUNDLE/handoff/$HOST.tar" "$HANDOFFS/$HOST.tar"; do
+    if [[ -e $candidate ]]; then
+      HANDOFF=$candidate
+      return 0
+    fi
+  done
+}
+
+open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
+  local folder=$RUN/opening member members line
+  rm -rf -- "$folder"
+  mkdir "$folder"
+  members=$(tar -tf "$1" 2>/dev/null) || damaged_handoff "$1" 'it is not a whole tar archive'
+  while IFS= read -r member; do
+    # only plain names: an archive never chooses where its files go
+    if [[ ! $member =~ ^(handoff\.env|SHA256SUMS|[A-Za-z0-9_.-]+\.keyring)$ || $member == .* ]]; then
+      damaged_handoff "$1" "it holds a file that does not belong there ($(printf '%q' "$member"))"
+    fi
+    tar -xOf "$1" -- "$member" >"$folder/$member" 2>/dev/null || damaged_handoff "$1" "$member in it cannot be read"
+  done <<<"$members"
+  for member in handoff.env SHA256SUMS; do
+    if [[ ! -s $folder/$member ]]; then damaged_handoff "$1" "it has no $member"; fi
+  done
+  (cd "$folder" && sha256sum --check --strict --status SHA256SUMS) || damaged_handoff "$1" 'a checksum in it does not match'
+  for member in "$folder"/*.keyring; do
+    line=${member##*/}
+    if ! grep -qF -- "  $line" "$folder/SHA256SUMS"; then damaged_handoff "$1" "$line in it has no checksum"; fi
+  done
+  line=$(<"$folder/handoff.env")
+  if [[ $line != "site=$SITE"$'\n'"host=$HOST" ]]; then
+    damaged_handoff "$1" "it is for ${line//$'\n'/, }, this host is site=$SITE, host=$HOST" 65
+  fi
+  mkdir -p "$RUN/keys"
+  mv -f -- "$folder"/*.keyring "$RUN/keys/"
+  rm -rf -- "$folder"
+}
+
+damaged_handoff() { # FILE CAUSE: ends the run; nothing has been changed yet
+  WHAT=''
+  report failed "the hand-off $1 is refused: $2"
+  advise "copy $HOST.tar again from $HANDOFFS/ on the ceph-admin host and compare its sha256sum"
+  trap - ERR
+  exit 65
+}
+
+key_of() { # NAME: KEY of the client, from the hand-off or else from the keyring installed here; 1 if neither has it
+  local file
+  for file in "$RUN/keys/$CLUSTER.client.$1.keyring" "$CEPH_DIR/$CLUSTER.client.$1.keyring"; do
+    if [[ -f $file ]] && read_key "$file" "client.$1"; then return 0; fi
+  done
+  return 1
+}
+
+read_key() { # FILE ENTITY: KEY that the keyring holds for the entity; 1 if none
+  local line section=''
+  KEY=''
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^[[:space:]]*\[(.*)\][[:space:]]*$ ]]; then
+      section=${BASH_REMATCH[1]}
+    elif [[ $section == "$2" && $line =~ ^[[:space:]]*key[[:space:]]*=[[:space:]]*([A-Za-z0-9+/]+=*)[[:space:]]*$ ]]; then
+      KEY=${BASH_REMATCH[1]}
+    fi
+  done <"$1"
+  [[ -n $KEY ]]
+}
+
+keyring_text() { printf '[%s]\n\tkey = %s\n' "$1" "$KEY"; } # ENTITY
+
+# ---------------------------------------------------------------------------------------------------------------
+# install_keyring NAME OWNER:GROUP MODE: the client's key where librados looks for it, readable by its service only
+
+install_keyring() {
+  local file=$CEPH_DIR/$CLUSTER.client.$1.keyring
+  act keyring "$file" "keyring $file ($2 $3)" "$file" "$@"
+}
+
+keyring_need() { # FILE NAME OWNER:GROUP MODE
+  need_user "${3%:*}"
+  if ! getent group "${3#*:}" >/dev/null; then refuse 69 "there is no group '${3#*:}' on this host" "install the service's package first"; fi
+  if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff ]]; then
+    refuse 65 "no hand-off has its key, and it is not here yet" "carry $HANDOFFS/$HOST.tar from the ceph-admin host to the same place here, or name it with --handoff"
+  fi
+}
+
+keyring_compare() { # FILE NAME OWNER:GROUP MODE
+  local wanted
+  if ! key_of "$2"; then
+    if [[ $MODE != check ]]; then fail 'its key has not arrived'; fi
+    DIFFERS='is installed' # a ceph-admin host makes the key earlier in the same run
+    return 0
+  fi
+  wanted=$KEY
+  if [[ ! -e $1 ]]; then
+    DIFFERS='is installed'
+  elif ! read_key "$1" "client.$2" || [[ $KEY != "$wanted" ]]; then
+    DIFFERS='its key is replaced (content hidden)'
+  elif [[ $(stat -Lc '%U:%G 0%a' -- "$1") != "$3 $4" ]]; then
+    DIFFERS="was $(stat -Lc '%U:%G 0%a' -- "$1")"
+  fi
+  KEY=$wanted
+}
+
+keyring_do() { # FILE NAME OWNER:GROUP MODE
+  make_ceph_dir
+  keyring_text "client.$2" >"$RUN/keyring"
+  attempt 'write it' replace_file --mode "$4" --owner "$3" "$1" <"$RUN/keyring"
+}
+
+make_ceph_dir() { if [[ ! -d $CEPH_DIR ]]; then install -d -m 0755 -- "$CEPH_DIR"; fi; }
+
+# ---------------------------------------------------------------------------------------------------------------
+# patch_ini TARGET PATCH [--include 'SECTION.KEY=ITEM,…']…: TARGET says what PATCH says; all else in it stays as it is
+# ceph_conf PATCH: the same for the cluster's own configuration file, which may be new here
+
+patch_ini() { act ini "$1" "$1 as in $2" "$1" "$BUNDLE/$2" "${@:3}"; }
+
+INI_PATCH=(bash "$LIB/ini-patch") # through its interpreter: the medium may be mounted noexec
+
+ini_need() { # TARGET PATCH OPTION…
+  local rc=0
+  if [[ ! -f $1 && " $* " != *' --create '* ]]; then
+    refuse 69 'the file does not exist' "install the service's package first: it brings the file"
+    return 0
+  fi
+  bounded "${INI_PATCH[@]}" --check "${@:3}" "$1" "$2" || rc=$?
+  if ((rc != 0 && rc != 10)); then refuse "$((rc == 65 ? 65 : 69))" "$CAUSE" 'the service itself could not read such a file: mend that line first'; fi
+}
+
+ini_compare() { # TARGET PATCH OPTION…
+  local rc=0
+  bounded "${INI_PATCH[@]}" --check "${@:3}" "$1" "$2" || rc=$?
+  case $rc in
+    0) ;;
+    10) DIFFERS='is patched' ;;
+    *) fail "$CAUSE" ;;
+  esac
+}
+
+ini_diff() { "${INI_PATCH[@]}" --diff "${@:3}" "$1" "$2" || (($? == 10)); }
+
+ini_do() { attempt 'write it' "${INI_PATCH[@]}" "${@:3}" "$1" "$2"; }
+
+ceph_conf() { act ceph_conf "$CEPH_DIR/$CLUSTER.conf" "$CEPH_DIR/$CLUSTER.conf as in $1" "$CEPH_DIR/$CLUSTER.conf" "$BUNDLE/$1" --create; }
+
+ceph_conf_need() { # TARGET PATCH --create
+  need_monitor
+  local line
+  if [[ -f $1 ]]; then
+    while IFS= read -r line || [[ -n $line ]]; do
+      if [[ $line =~ ^[[:space:]]*fsid[[:space:]]*=[[:space:]]*([0-9A-Fa-f-]+) && ${BASH_REMATCH[1],,} != "$FSID" ]]; then
+        refuse 65 "this host is bound to another cluster (fsid ${BASH_REMATCH[1]}); the site says $FSID" "correct fsid in site.yaml, or move the file away if that cluster is gone"
+      fi
+    done <"$1"
+  fi
+  ini_need "$@"
+}
+ceph_conf_compare() { ini_compare "$@"; }
+ceph_conf_diff() { ini_diff "$@"; }
+ceph_conf_do() {
+  make_ceph_dir
+  ini_do "$@"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# not_overridden PATCH FILE…: no file that the service reads later says otherwise
+
+not_overridden() { prove overridden "$1 has the last word" "$@"; }
+
+overridden_need() { overridden_prove "$@"; }
+
+overridden_prove() { # PATCH FILE…
+  local file rc
+  for file in "${@:2}"; do
+    if [[ ! -f $file ]]; then continue; fi
+    rc=0
+    bounded "${INI_PATCH[@]}" --conflicts "$file" "$BUNDLE/$1" || rc=$?
+    if ((rc == 10)); then
+      if [[ $MODE == preflight ]]; then refuse 69 "${OUTPUT%%$'\n'*}" "the service reads that file after the patched one: remove the line from it"; else fail "$OUTPUT"; fi
+    elif ((rc)); then
+      fail "$CAUSE"
+    fi
+  done
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# reach_pool NAME POOL USER: the service's own user reads the keyring and reaches the pool
+
+reach_pool() { prove reach_pool "user $3 reaches pool $2 as client.$1" "$@"; }
+
+reach_pool_need() { # NAME POOL USER
+  need_command rbd ceph-common
+  need_command runuser util-linux
+}
+
+reach_pool_prove() { # NAME POOL USER
+  if ! bounded runuser -u "$3" -- rbd --cluster "$CLUSTER" --id "$1" ls --pool "$2"; then
+    fail "$CAUSE" "try it: runuser -u $3 -- rbd --cluster $CLUSTER --id $1 ls --pool $2"
+  fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# keep_image_stores FILE TYPE…: images in the stores that Glance has now must stay reachable once `enabled_backends`
+# takes over, since it makes Glance ignore [glance_store] stores and filesystem_store_datadir
+
+keep_image_stores() { prove image_stores "image stores of $1 stay reachable" "$1" "$BUNDLE/$2" "${@:3}"; }
+
+ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
+  local rc=0
+  bounded "${INI_PATCH[@]}" --get "$2" "$1" || rc=$?
+  case $rc in
+    0) printf '%s\n' "$OUTPUT" ;;
+    10) printf '%s\n' "${3:-}" ;;
+    *) fail "$CAUSE" ;;
+  esac
+}
+
+image_stores_need() { # FILE PATCH TYPE…
+  local stores store type folder wanted
+  # once enabled_backends is set, it tells, and patch_ini keeps every backend in it
+  if [[ ! -f $1 || -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then return 0; fi
+  IFS=', ' read -ra stores <<<"$(ini_value "$1" glance_store.stores file,http)"
+  for store in ${stores[@]+"${stores[@]}"}; do
+    type=${store#glance.store.} type=${type#glance_store._drivers.} type=${type%.Store} type=${type/#filesystem/file}
+    if [[ " ${*:3} " != *" $type "* ]]; then
+      refuse 1 "images in its store '$store' would be lost from view" "in $1 give that store a section [$type] with its options, add $type:$type to enabled_backends in [DEFAULT], and run again"
+    fi
+  done
+  folder=$(ini_value "$1" glance_store.filesystem_store_datadir /var/lib/glance/images)
+  wanted=$(ini_value "$2" file.filesystem_store_datadir /var/lib/glance/images)
+  if [[ ${folder%/} != "${wanted%/}" ]]; then
+    refuse 1 "its images lie in $folder, the site says $wanted" "set services.glance.options.filesystem_store_datadir: $folder in site.yaml"
+  fi
+}
+
+image_stores_prove() { :; } # preflight has seen it, and patch_ini never takes a backend away
+
+# ---------------------------------------------------------------------------------------------------------------
+# libvirt_secret XML NAME: libvirt holds the client's key under the site's UUID, so that guests can open their disks
+
+libvirt_secret() {
+  local uuid usage
+  uuid=$(xml_text uuid "$BUNDLE/$1") usage=$(xml_text name "$BUNDLE/$1")
+  act secret '' "libvirt secret $uuid ($usage)" "$1" "$2" "$uuid" "$usage"
+}
+
+xml_text() { # ELEMENT FILE: the text of an element that stands on one line, as our own XML writer puts it
+  local line
+  while IFS= read -r line; do
+    if [[ $line =~ \<$1\>(.*)\</$1\> ]]; then
+      printf '%s\n' "${BASH_REMATCH[1]}"
+      return 0
+    fi
+  done <"$2"
+  return 1
+}
+
+VIRSH=(virsh -q -c qemu:///system)
+
+secret_need() { # XML NAME UUID USAGE
+  local rc=0 uuid kind usage
+  need_command virsh 'libvirt-clients or libvirt-client'
+  if ! command -v virsh >/dev/null; then return 0; fi
+  bounded "${VIRSH[@]}" secret-list || rc=$?
+  if ((rc)); then
+    refuse 69 "libvirt does not answer: $CAUSE" "start it: systemctl start libvirtd.service (or virtsecretd.socket where libvirt is modular)"
+    return 0
+  fi
+  while read -r uuid kind usage; do
+    if [[ $kind == ceph && $usage == "$4" && $uuid != "$3" ]]; then
+      refuse 1 "libvirt already has a secret of this name with UUID $uuid" "guests may be using it: set secret_uuid: $uuid for client $2 in site.yaml, or remove it with 'virsh secret-undefine $uuid'"
+    elif [[ $uuid == "$3" && "$kind $usage" != "ceph $4" ]]; then
+      refuse 1 "libvirt already uses this UUID for '$kind $usage'" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
+    fi
+  done <<<"$OUTPUT"
+  if ! "${VIRSH[@]}" help secret-set-value | grep -q -- --file; then
+    refuse 69 'this virsh cannot read a secret from a file' 'it is older than every libvirt that this release of Nova runs on: update it'
+  fi
+}
+
+secret_compare() { # XML NAME UUID USAGE
+  local rc=0
+  if ! key_of "$2"; then
+    DIFFERS='is defined' # a ceph-admin host makes the key earlier in the same run
+    return 0
+  fi
+  attempt 'list the secrets of libvirt' "${VIRSH[@]}" secret-list
+  if [[ $'\n'$OUTPUT != *$'\n'*"$3 "* ]]; then
+    DIFFERS='is defined'
+    return 0
+  fi
+  bounded "${VIRSH[@]}" secret-get-value "$3" || rc=$?
+  if ((rc)); then
+    DIFFERS='gets its value'
+  elif [[ $OUTPUT != "$KEY" ]]; then
+    DIFFERS='its value is replaced (content hidden)'
+  fi
+  OUTPUT=''
+}
+
+secret_do() { # XML NAME UUID USAGE
+  if [[ $DIFFERS == 'is defined' ]]; then attempt 'define it' "${VIRSH[@]}" secret-define --file "$BUNDLE/$1"; fi
+  # through a pipe: the key is never on a command line; --file takes the base64 text as it is
+  attempt 'set its value' "${VIRSH[@]}" secret-set-value "$3" --file /dev/stdin < <(printf '%s' "$KEY")
+  # libvirt accepts bad base64 in silence, so believe only what it gives back
+  attempt 'read its value back' "${VIRSH[@]}" secret-get-value "$3"
+  if [[ $OUTPUT != "$KEY" ]]; then fail 'libvirt stored something else than the key' 'run ./apply again; if it stays, look at the log of libvirtd'; fi
+  OUTPUT=''
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# tmpfiles SOURCE TARGET: folders that must exist after every boot, made now as well (tmpfiles.d)
+
+tmpfiles() { act tmpfiles "$2" "$2 as in $1" "$BUNDLE/$1" "$2"; }
+
+tmpfiles_need() { # SOURCE TARGET
+  local kind path mode user group rest
+  need_command systemd-tmpfiles systemd
+  while read -r kind path mode user group rest; do
+    if [[ $kind == d ]]; then need_user "$user"; fi
+  done <"$1"
+}
+
+tmpfiles_compare() { # SOURCE TARGET
+  local kind path mode user group rest
+  if [[ ! -f $2 || $(digest_of "$1") != $(digest_of "$2") ]]; then
+    DIFFERS='is installed'
+    return 0
+  fi
+  while read -r kind path mode user group rest; do
+    if [[ $kind == d && (! -d $path || $(stat -c '0%a %U %G' -- "$path") != "$mode $user $group") ]]; then DIFFERS="makes $path"; fi
+  done <"$1"
+}
+
+tmpfiles_do() { # SOURCE TARGET
+  if [[ ! -d ${2%/*} ]]; then install -d -m 0755 -- "${2%/*}"; fi
+  attempt 'write it' replace_file --mode 0644 --owner root:root "$2" <"$1"
+  attempt 'make its folders' systemd-tmpfiles --create "$2"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# restart_on_change UNIT: restart it if anything that this step declared before has changed since it last started
+
+restart_on_change() {
+  local owed=$STATE/owed/$1 resource why=''
+  WHAT="restart $1"
+  case $MODE in
+    list) printf '  %s if a file above changed\n' "$WHAT" ;;
+    preflight | readers)
+      for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do printf '%s\t%s\n' "$1" "$resource"; done >>"$RUN/readers"
+      if [[ $MODE == readers ]]; then return; fi
+      need_command systemctl systemd
+      if ! systemctl cat -- "$1" >/dev/null 2>&1; then refuse 69 "there is no unit $1 on this host" "install the service's package first, or correct openstack.platform in site.yaml"; fi
+      ;;
+    check)
+      for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
+        if grep -qsxF -- "$resource" "$RUN/would-change"; then why=$resource; fi
+      done
+      if [[ -e $owed ]]; then why='an earlier run'; fi
+      if [[ -n $why ]] && restartable "$1"; then report would-change "$WHAT"; else report ok "$1 has read its files"; fi
+      ;;
+    apply | rollback) if [[ -e $owed ]]; then restart "$1"; else report ok "$1 has read its files"; fi ;;
+    verify) prove_restarted "$1" ;;
+    *) wrong_start ;;
+  esac
+  WHAT=''
+}
+
+restartable() { # UNIT: it runs or has crashed; one that was stopped on purpose is left to the person who stopped it
+  [[ $(systemctl show -p ActiveState --value -- "$1") != inactive ]]
+}
+
+restart() { # UNIT
+  if restartable "$1"; then
+    PATIENCE=300 attempt "restart it" systemctl restart -- "$1" # nova-compute reports ready only after minutes
+    settled "$1"
+    report changed "restart $1"
+  else
+    report skipped "restart $1: it is stopped, and reads its files when it is started"
+  fi
+  rm -f -- "$STATE/owed/$1"
+}
+
+settled() { # UNIT: it is still up two seconds after its start; a service that dies of its configuration does so at once
+  local state tries
+  for tries in 1 2 3 4; do
+    sleep 0.5
+    state=$(systemctl show -p ActiveState --value -- "$1")
+    if [[ $state == failed || $state == activating && $tries -gt 3 ]]; then
+      fail "it does not stay up ($state)" "look at: journalctl -u $1 -n 50; to go back: ./apply --rollback"
+    fi
+  done
+}
+
+prove_restarted() { # UNIT: it started after the last change of what it reads
+  local since resource changed
+  if [[ -e $STATE/owed/$1 ]]; then fail 'a restart is owed' 'run ./apply'; fi
+  if ! systemctl is-active --quiet -- "$1"; then
+    report skipped "$1 is not running, so it cannot have old settings"
+    return 0
+  fi
+  since=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value -- "$1")" +%s)
+  for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
+    changed=$(stat -Lc %Y -- "$resource")
+    if ((changed > since)); then fail "it runs since before $resource changed" "systemctl restart $1"; fi
+  done
+  report ok "$1 runs, and started after its files last changed"
+}

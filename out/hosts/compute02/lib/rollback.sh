@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# `apply --rollback`: every file that this site's bundles changed on this host becomes what it was before the first
+# change, with owner, mode and attributes; the services that read it are restarted. Sourced by apply.
+#
+# Records under /var/lib/cephos/SITE, one folder tree each, named like the files themselves:
+#   pristine/…  the file as it was        made/…     an empty mark: there was no such file
+#   applied/…   sha256 as apply left it   readers/…  the units to restart
+
+rollback() {
+  local record changed_by_others=''
+  : >"$RUN/touched"
+  for record in pristine made; do
+    if [[ -d $STATE/$record ]]; then
+      find "$STATE/$record" ! -type d ! -name '*.new' -printf '/%P\n' >>"$RUN/touched"
+    fi
+  done
+  sort -o "$RUN/touched" "$RUN/touched"
+  while IFS= read -r WHAT; do
+    if changed_since "$WHAT"; then
+      report failed "$WHAT: somebody has changed it after apply did"
+      changed_by_others=yes
+    fi
+  done <"$RUN/touched"
+  if [[ -n $changed_by_others && -z $FORCE ]]; then
+    stop 1 'rollback: nothing has been changed' "save those changes, then: ./apply --rollback --force"
+  fi
+  while IFS= read -r WHAT; do put_back "$WHAT"; done <"$RUN/touched"
+  WHAT=''
+  run_steps rollback
+  restart_the_rest
+}
+
+changed_since() { # FILE: it is neither as apply left it nor as it was before
+  local now
+  now=$(digest_of "$1")
+  if [[ -e $STATE/applied$1 ]]; then
+    case $(<"$STATE/applied$1") in
+      "$now" | 'being changed') return 1 ;; # by apply, which died before it could note the digest
+    esac
+  fi
+  if [[ -e $STATE/pristine$1 ]]; then [[ $now != "$(digest_of "$STATE/pristine$1")" ]]; else [[ $now != none ]]; fi
+}
+
+put_back() { # FILE: the restart is owed first, the record goes last, so a kill in between loses neither
+  local unit pristine=$STATE/pristine$1 target
+  if [[ -e $STATE/readers$1 ]]; then
+    mkdir -p "$STATE/owed"
+    while IFS= read -r unit; do
+      : >"$STATE/owed/$unit"
+      sync_path "$STATE/owed/$unit"
+    done <"$STATE/readers$1"
+  fi
+  if [[ -e $pristine ]]; then
+    target=$(readlink -f -- "$1")
+    cp -a -- "$pristine" "${target%/*}/.${target##*/}.cephos-new"
+    sync_path "${target%/*}/.${target##*/}.cephos-new"
+    mv -fT -- "${target%/*}/.${target##*/}.cephos-new" "$target"
+    report changed "$1: as it was before"
+  else
+    rm -f -- "$1"
+    report changed "$1: removed, as it was not there before"
+  fi
+  rm -f -- "$STATE/applied$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
+}
+
+restart_the_rest() { # units that an earlier bundle of this site served and this one no longer names
+  local owed
+  for owed in "$STATE"/owed/*; do
+    if [[ -e $owed ]]; then restart "${owed##*/}"; fi
+  done
+}

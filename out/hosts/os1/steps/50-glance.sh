@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Glance stores images in pool glance-images as client.images. Images in the file and HTTP stores stay
+# reachable.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 50.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+cluster            ceph 3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10 192.168.8.11 192.168.8.12 192.168.8.13
+
+install_keyring    images glance:glance 0640
+ceph_conf          files/ceph.conf
+reach_pool         images glance-images glance
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
+restart_on_change  openstack-glance-api.service
