@@ -134,10 +134,10 @@ ROWS = (
     ),
     Row(
         "E212",
-        (options(NOVA, "rbd_connect_timeout: 5"),),
-        "18:45: error[E212]: 'rbd_connect_timeout' could be any of"
-        " libvirt.rbd_connect_timeout, glance.rbd_connect_timeout",
-        (options(NOVA, "libvirt.rbd_connect_timeout: 5"),),
+        (options(NOVA, "remove_unused_base_images: true"),),
+        "18:45: error[E212]: 'remove_unused_base_images' could be any of"
+        " DEFAULT.remove_unused_base_images, image_cache.remove_unused_base_images",
+        (options(NOVA, "rbd_connect_timeout: 5"),),  # that of [libvirt], not of [glance]
     ),
     Row(
         "E212",
@@ -282,9 +282,8 @@ ROWS = (
     ),
     Row(
         "W303",
-        (options(GLANCE, "show_multiple_locations: true"),),
-        "14:52: warning[W303]: glance's option 'show_multiple_locations' is deprecated since"
-        " newton",
+        (options(NOVA, "sparse_logical_volumes: true"),),
+        "18:45: warning[W303]: nova's option 'sparse_logical_volumes' is deprecated since rocky",
         (options(GLANCE, "weight: 3"),),
     ),
     Row(

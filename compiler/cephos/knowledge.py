@@ -170,10 +170,15 @@ def options(service: str) -> Mapping[str, Option]:
     return found
 
 
+HOME = {"glance": "<store>", "cinder": "<backend>", "nova": "libvirt"}
+"""The section that a bare option name means where a service has it in several."""
+
+
 def find_option(service: str, spelling: str) -> Option | list[Option]:
     """Return the option meant by `name` or `section.name`; else all that the name could mean."""
     table = options(service)
-    if spelling in table:
-        return table[spelling]
+    for full_name in (spelling, f"{HOME[service]}.{spelling}"):
+        if full_name in table:
+            return table[full_name]
     same_name = [option for option in table.values() if option.name == spelling]
     return same_name[0] if len(same_name) == 1 else same_name

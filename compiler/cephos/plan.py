@@ -99,6 +99,15 @@ class Plan:
             if keyrings:
                 yield group, keyrings
 
+    def carried_handoffs(self) -> list[tuple[HostGroup, list[services.Keyring]]]:
+        """Return those that somebody must carry: a `ceph-admin` host keeps its own."""
+        return [each for each in self.handoffs() if CEPH_ADMIN not in each[0].roles]
+
+    @property
+    def snapshots_set_locations(self) -> bool:
+        """Tell whether copy-on-write snapshots cost Glance's protection of locations."""
+        return services.snapshots_set_locations(self.site)
+
     def holders(self, cluster: Cluster, client: str) -> list[HostGroup]:
         """Return the groups whose hosts hold the client's key."""
         keyring = services.Keyring(cluster.name, client)
@@ -269,7 +278,7 @@ class _Profile:
         self._patch(
             "glance-api.conf",
             unit.conf,
-            services.glance_conf(glance),
+            services.glance_conf(self._site, glance),
             glance.path,
             f"\nenabled_backends is not here: the step puts {','.join(services.glance_backends())}"
             "\nin front of what it lists already.",

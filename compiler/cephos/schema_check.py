@@ -119,10 +119,22 @@ def _validator() -> Any:
 
     return jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         jsonschema.Draft7Validator,
-        validators={"uniqueItems": _unique_items, "properties": _properties},
+        validators={
+            "uniqueItems": _unique_items,
+            "properties": _properties,
+            "pattern": _pattern,
+        },
         # Draft 7 lets 64.0 pass for an integer; what follows wants an int.
         type_checker=jsonschema.Draft4Validator.TYPE_CHECKER,
     )
+
+
+def _pattern(_validator: Any, wanted: str, value: Any, _schema: Any) -> Iterator[Any]:
+    """Match as ECMA 262 does: `$` is the very end (Python's also stands before a line feed)."""
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415  # see _validator
+
+    if isinstance(value, str) and not re.search(re.sub(r"\$\Z", r"\\Z", wanted), value):
+        yield ValidationError("form")
 
 
 def _unique_items(_validator: Any, wanted: Any, value: Any, _schema: Any) -> Iterator[Any]:

@@ -34,6 +34,7 @@ MANAGED: Mapping[str, Mapping[str, str]] = {
     "glance": {
         "DEFAULT.enabled_backends": "the stores of the site",
         "DEFAULT.show_image_direct_url": "services.glance.copy_on_write",
+        "DEFAULT.show_multiple_locations": "services.nova.cow_snapshots",
         "glance_store.default_backend": "the stores of the site",
         "glance_store.stores": "the stores of the site",
         "glance_store.default_store": "the stores of the site",
@@ -120,7 +121,7 @@ def keyring_readers(site: Site, group: HostGroup, keyring: Keyring) -> list[str]
     )
 
 
-def glance_conf(glance: Glance) -> Sections:
+def glance_conf(site: Site, glance: Glance) -> Sections:
     """Return what glance-api.conf must say, without the list `enabled_backends`.
 
     `enabled_backends` makes Glance ignore `stores`, `default_store` and every other option of
@@ -137,8 +138,16 @@ def glance_conf(glance: Glance) -> Sections:
         },
         "file": {"filesystem_store_datadir": "/var/lib/glance/images"},
     }
+    if snapshots_set_locations(site):
+        sections["DEFAULT"]["show_multiple_locations"] = "true"
     _add_options(sections, "glance", glance)
     return sections
+
+
+def snapshots_set_locations(site: Site) -> bool:
+    """Tell whether Glance must let its users set locations, for Nova's copy-on-write snapshots."""
+    wanted = site.nova is not None and site.nova.cow_snapshots
+    return wanted and knowledge.behaves("snapshots_set_locations", site.release)
 
 
 def glance_backends() -> list[str]:

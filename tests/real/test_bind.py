@@ -57,7 +57,7 @@ services:
   cinder:
     backends:
       rbd: {pool: cinder-volumes, client: volumes, options: {rbd_max_clone_depth: 3}}
-  nova: {pool: nova-vms, client: nova, cow_snapshots: true}
+  nova: {pool: nova-vms, client: nova, cow_snapshots: COW}
 hosts:
   ceph1: {roles: [ceph-admin]}
   ctl1: {roles: [glance, cinder]}
@@ -105,6 +105,7 @@ def world(
         ran_since = started(cmp1, unit(cmp1, "nova-compute"))
 
         text = SITE.replace("PLATFORM", units).replace("FSID", FSID)
+        text = text.replace("COW", "true" if units == "rdo" else "false")
         text = text.replace("MONITOR", cluster.result().mon_host)
         out = compiled(tmp_path_factory.mktemp(units), text)
         for host in rig.members.values():
@@ -164,6 +165,25 @@ def test_nova_clones_the_image_and_a_guest_starts_from_its_disk(world: World, im
     compute.boot("nova", disk.xml)
     compute.write("nova")
     compute.destroy("nova")
+
+
+def test_a_snapshot_is_a_clone_only_where_the_site_lets_it(world: World, image: str) -> None:
+    """What Nova does for a copy-on-write snapshot: clone into the images' pool, set a location."""
+    host = world.computes[0].host
+    rbd = ("rbd", "--id", "nova", "--no-progress")
+    disk = nova_disk(host, f"glance-images/{image}").image
+    host.run(*rbd, "snap", "create", f"{disk}@shot", user="nova")
+    host.run(*rbd, "snap", "protect", f"{disk}@shot", user="nova")
+    clone = (*rbd, "clone", f"{disk}@shot", "glance-images/shot")
+    done = host.run(*clone, user="nova", check=False)
+    if host.units == "debian":  # there the site says cow_snapshots: false
+        assert "Operation not permitted" in done.stderr
+        return
+    assert done.returncode == 0
+    host.run(*rbd, "snap", "create", "glance-images/shot@snap", user="nova")
+    host.run(*rbd, "snap", "protect", "glance-images/shot@snap", user="nova")
+    snapshot = world.openstack.add_location(f"rbd://{FSID}/glance-images/shot/snap")
+    assert world.openstack.download(snapshot) == NEW_IMAGE
 
 
 def test_nova_compute_was_restarted_where_it_ran_and_only_there(world: World) -> None:
@@ -252,7 +272,6 @@ def test_pools_are_as_described(world: World) -> None:
     assert all("rbd" in pools[name]["application_metadata"] for name in pools if "-" in name)
 
 
-@one_platform
 def test_oslo_config_accepts_every_option_and_deprecates_none(world: World) -> None:
     """oslo-config-validator of the services' own release, on the patches that the bundles merge.
 
@@ -286,7 +305,9 @@ def test_oslo_config_accepts_every_option_and_deprecates_none(world: World) -> N
             "/root/patch.conf",
         )
         deprecated = host.run("python3", "-", input=DEPRECATED).stdout.split()
-        assert deprecated == []
+        # what copy-on-write snapshots cost in this release; the other site does without
+        price = {"DEFAULT.show_multiple_locations"} if host.units == "rdo" else set()
+        assert set(deprecated) <= price
 
 
 DEPRECATED = """
