@@ -26,6 +26,9 @@ Path = tuple[str | int, ...]
 CEPH_ADMIN, GLANCE, CINDER, NOVA = "ceph-admin", "glance", "cinder", "nova-compute"
 """The roles."""
 
+SERVICES = {GLANCE: "glance", CINDER: "cinder", NOVA: "nova"}
+"""The key under `services` that describes what a role runs."""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -63,41 +66,37 @@ class Cluster:
         return given or str(uuid.uuid5(uuid.UUID(self.fsid), f"client.{client}"))
 
 
-@dataclass(frozen=True)
-class Glance:
-    """Where images are stored."""
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A use of a pool by a service, as a client; `options` are the site's own for it."""
 
     cluster: Cluster
     pool: str
     client: str
-    copy_on_write: bool
     options: Mapping[str, OptionValue]
     path: Path
 
 
-@dataclass(frozen=True)
-class Backend:
+@dataclass(frozen=True, kw_only=True)
+class Glance(Store):
+    """Where images are stored."""
+
+    copy_on_write: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend(Store):
     """A Cinder backend; `name` is its section."""
 
     name: str
-    cluster: Cluster
-    pool: str
-    client: str
     volume_backend_name: str
-    options: Mapping[str, OptionValue]
-    path: Path
 
 
-@dataclass(frozen=True)
-class Nova:
+@dataclass(frozen=True, kw_only=True)
+class Nova(Store):
     """Where disks of guests are stored."""
 
-    cluster: Cluster
-    pool: str
-    client: str
     cow_snapshots: bool
-    options: Mapping[str, OptionValue]
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class Site:
         """Return the names of the hosts that have the role, in the order of the description."""
         return [name for group in self.groups_with(role) for name in group.names]
 
-    def stores(self) -> Iterator[Glance | Backend | Nova]:
+    def stores(self) -> Iterator[Store]:
         """Yield every use of a pool by a service."""
         if self.glance:
             yield self.glance

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cephos import knowledge
 from cephos.diagnostics import Diagnostic, did_you_mean, quote
-from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
+from cephos.model import CEPH_ADMIN, CINDER, SERVICES
 from cephos.services import MANAGED, keyring_readers, keyrings
 
 if TYPE_CHECKING:
@@ -142,14 +142,13 @@ def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
 @_rule
 def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E206: a host runs a service that the site does not describe."""
-    described = {GLANCE: site.glance, CINDER: site.backends, NOVA: site.nova}
-    keys = {GLANCE: "glance", CINDER: "cinder", NOVA: "nova"}
+    described = {store.path[1] for store in site.stores()}
     for group in site.groups:
-        for role, service in described.items():
-            if role in group.roles and not service:
+        for role, service in SERVICES.items():
+            if role in group.roles and service not in described:
                 yield Diagnostic(
                     "E206",
-                    f"role {quote(role)} needs services.{keys[role]}, which is not described",
+                    f"role {quote(role)} needs services.{service}, which is not described",
                     at.key(group.path),
                 )
 
@@ -410,12 +409,11 @@ def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
 @_rule
 def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W302: a service that no host runs."""
-    described = {GLANCE: site.glance, CINDER: site.backends, NOVA: site.nova}
-    keys = {GLANCE: "glance", CINDER: "cinder", NOVA: "nova"}
-    for role, service in described.items():
-        if service and not site.hosts_with(role):
+    described = {store.path[1] for store in site.stores()}
+    for role, service in SERVICES.items():
+        if service in described and not site.hosts_with(role):
             yield Diagnostic(
-                "W302", f"no host has the role {quote(role)}", at.key(("services", keys[role]))
+                "W302", f"no host has the role {quote(role)}", at.key(("services", service))
             )
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cephos import ini, knowledge
-from cephos.model import CINDER, GLANCE, NOVA, Backend, Glance, Nova
+from cephos.model import CINDER, GLANCE, NOVA, Backend, Glance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cephos.model import Cluster, HostGroup, Site
+    from cephos.model import Cluster, HostGroup, Nova, Site, Store
 
 Sections = dict[str, dict[str, str]]
 
@@ -81,7 +81,7 @@ class Keyring:
         return f"{self.cluster}.client.{self.client}"
 
 
-def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Glance | Backend | Nova, str | None]]:
+def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Store, str | None]]:
     """Yield what the group's hosts store with, and the service user that reads the key.
 
     The user is None where only libvirt needs the key: a compute attaches volumes as Cinder's
@@ -201,7 +201,7 @@ def nova_conf(nova: Nova) -> Sections:
     return sections
 
 
-def _add_options(sections: Sections, service: str, store: Glance | Backend | Nova) -> None:
+def _add_options(sections: Sections, service: str, store: Store) -> None:
     """Lay the site's own options over what the compiler wrote."""
     for spelling, raw in store.options.items():
         option = knowledge.find_option(service, spelling)

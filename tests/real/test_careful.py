@@ -187,6 +187,13 @@ STRANGE = {
         "virsh -q secret-undefine 99999999-79c5-4b5e-9d44-2f8f0e3b6a11",
         1, "a secret of this name with UUID 99999999-79c5-4b5e-9d44-2f8f0e3b6a11",
     ),
+    "a private secret": Strange(
+        "echo '<secret private=\"yes\"><uuid>0d5f6a52-79c5-4b5e-9d44-2f8f0e3b6a11</uuid>"
+        "<usage type=\"ceph\"><name>ceph.client.nova secret</name></usage></secret>' >/root/s.xml;"
+        " virsh -q secret-define /root/s.xml",
+        "virsh -q secret-undefine 0d5f6a52-79c5-4b5e-9d44-2f8f0e3b6a11",
+        1, "libvirt holds it as private",
+    ),
     "that UUID for something else": Strange(
         "echo '<secret><uuid>0d5f6a52-79c5-4b5e-9d44-2f8f0e3b6a11</uuid><usage type=\"ceph\">"
         "<name>mine</name></usage></secret>' >/root/s.xml; virsh -q secret-define /root/s.xml",

@@ -27,13 +27,13 @@ unset CEPH_ARGS CEPH_CONF CEPH_KEYRING BASH_ENV ENV # the caller's settings must
 
 LIB=${BASH_SOURCE[0]%/*}
 BUNDLE=${CEPHOS_BUNDLE:-${LIB%/*}}
-MODE=${CEPHOS_MODE:-none}   # list, preflight, check, apply, verify or rollback
-RUN=${CEPHOS_RUN:-}         # private folder of this run, on tmpfs, gone when it ends
-STEP=${CEPHOS_STEP:-apply}  # name of the running step, for the reader
-DIFF=${CEPHOS_DIFF:-}       # with --check: show differences as well
-SITE=${CEPHOS_SITE:-}       # from host.env
-HOST=${CEPHOS_HOST:-}       # from host.env
-STATE=/var/lib/cephos/$SITE # what must outlive a run: pristine files, restarts owed
+MODE=${CEPHOS_MODE:-none}     # list, preflight, check, apply, verify or rollback
+RUN=${CEPHOS_RUN:-}           # private folder of this run, on tmpfs, gone when it ends
+STEP=${CEPHOS_STEP:-${0##*/}} # name of the running step, for the reader
+DIFF=${CEPHOS_DIFF:-}         # with --check: show differences as well
+SITE=${CEPHOS_SITE:-}         # from host.env
+HOST=${CEPHOS_HOST:-}         # from host.env
+STATE=/var/lib/cephos/$SITE   # what must outlive a run: pristine files, restarts owed
 HANDOFFS=/var/lib/cephos/handoff
 LOG=/var/log/cephos/$SITE.log
 CEPH_DIR=/etc/ceph # os-brick looks for keyrings here and nowhere else
@@ -73,10 +73,10 @@ fail() { # CAUSE [ADVICE]: this action could not be done; the run ends here
 
 # EXIT CAUSE [ADVICE]: preflight found that the run must not start; go on to find the rest
 refuse() {
-  if grep -qsxF -- "$1 $2" "$RUN/refusals"; then return 0; fi # said before
+  if grep -qsxF -- "$1 $WHAT $2" "$RUN/refusals"; then return 0; fi # said before
   report failed "${WHAT:+$WHAT: }$2"
   if [[ -n ${3:-} ]]; then advise "$3"; fi
-  printf '%s %s\n' "$1" "$2" >>"$RUN/refusals"
+  printf '%s %s %s\n' "$1" "$WHAT" "$2" >>"$RUN/refusals"
 }
 
 unexpected() { # EXIT LINE COMMAND: a command failed that no verb foresaw
@@ -190,11 +190,11 @@ wrong_start() {
 is_function() { [[ $(type -t "$1") == function ]]; }
 
 need_command() { # COMMAND PACKAGE
-  if ! command -v "$1" >/dev/null; then refuse 69 "the command '$1' is missing" "install it from the site's own mirror (package $2)"; fi
+  if ! command -v "$1" >/dev/null; then WHAT='' refuse 69 "the command '$1' is missing" "install it from the site's own mirror (package $2)"; fi
 }
 
 need_user() { # USER
-  if ! getent passwd "$1" >/dev/null; then refuse 69 "there is no user '$1' on this host" "install the service's package first: it brings the user"; fi
+  if ! getent passwd "$1" >/dev/null; then WHAT='' refuse 69 "there is no user '$1' on this host" "install the service's package first: it brings the user"; fi
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ need_monitor() { # one monitor of the cluster can be reached from this host
     monitor=${monitor#[} monitor=${monitor%]}
     for port in "${ports[@]}"; do
       # shellcheck disable=SC2016 # the inner bash expands its own parameters
-      if timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' _ "$monitor" "$port" 2>/dev/null; then return 0; fi
+      if timeout --foreground 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' _ "$monitor" "$port" 2>/dev/null; then return 0; fi
     done
   done
   refuse 69 "no monitor of cluster $CLUSTER answers on ${MONITORS[*]} (5 seconds each)" "check the network from here to the monitors, and mon_host in site.yaml"
@@ -442,14 +442,21 @@ handoff_need() {
   need_command tar tar
 }
 
-handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar; 1 if a client does not exist yet
+clients_exist() { # KEYRING…
+  local keyring
+  for keyring; do
+    if ! read_client_key "$keyring"; then return 1; fi
+  done
+}
+
+handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar
   local host=$1 keyring folder=$RUN/handoff
   shift
   rm -rf -- "$folder"
   mkdir "$folder"
   printf 'site=%s\nhost=%s\n' "$SITE" "$host" >"$folder/handoff.env"
   for keyring; do
-    if ! read_client_key "$keyring"; then return 1; fi
+    read_client_key "$keyring"
     keyring_text "${keyring#*.}" >"$folder/$keyring.keyring"
   done
   (cd "$folder" && sha256sum -- handoff.env "${@/%/.keyring}" >SHA256SUMS)
@@ -473,9 +480,12 @@ read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per 
 
 handoff_compare() { # HOST KEYRING…
   local there=$HANDOFFS/$1.tar
-  if ! handoff_build "$@"; then
-    DIFFERS='is written'
-  elif [[ ! -e $there ]]; then
+  if ! clients_exist "${@:2}"; then
+    DIFFERS='is written' # an earlier step makes the clients in the same run
+    return 0
+  fi
+  handoff_build "$@"
+  if [[ ! -e $there ]]; then
     DIFFERS='is written'
   elif [[ $(digest_of "$there") != $(digest_of "$RUN/handoff.tar") ]]; then
     DIFFERS='its keys are renewed'
@@ -616,13 +626,14 @@ patch_ini() { act ini "$1" "$1 as in $2" "$1" "$BUNDLE/$2" "${@:3}"; }
 INI_PATCH=(bash "$LIB/ini-patch") # through its interpreter: the medium may be mounted noexec
 
 ini_need() { # TARGET PATCH OPTION…
-  local rc=0
+  local rc=0 advice='mend that, and run again'
   if [[ ! -f $1 && " $* " != *' --create '* ]]; then
     refuse 69 'the file does not exist' "install the service's package first: it brings the file"
     return 0
   fi
   bounded "${INI_PATCH[@]}" --check "${@:3}" "$1" "$2" || rc=$?
-  if ((rc != 0 && rc != 10)); then refuse "$((rc == 65 ? 65 : 69))" "$CAUSE" 'the service itself could not read such a file: mend that line first'; fi
+  if ((rc == 65)); then advice='the service itself could not read such a file: mend that line first'; fi
+  if ((rc != 0 && rc != 10)); then refuse "$((rc == 65 ? 65 : 69))" "$CAUSE" "$advice"; fi
 }
 
 ini_compare() { # TARGET PATCH OPTION…
@@ -756,7 +767,7 @@ xml_text() { # ELEMENT FILE: the text of an element that stands on one line, as 
 VIRSH=(virsh -q -c qemu:///system)
 
 secret_need() { # XML NAME UUID USAGE
-  local rc=0 uuid kind usage
+  local rc=0 uuid kind usage listed
   need_command virsh 'libvirt-clients or libvirt-client'
   if ! command -v virsh >/dev/null; then return 0; fi
   bounded "${VIRSH[@]}" secret-list || rc=$?
@@ -764,13 +775,19 @@ secret_need() { # XML NAME UUID USAGE
     refuse 69 "libvirt does not answer: $CAUSE" "start it: systemctl start libvirtd.service (or virtsecretd.socket where libvirt is modular)"
     return 0
   fi
+  listed=$OUTPUT
   while read -r uuid kind usage; do
     if [[ $kind == ceph && $usage == "$4" && $uuid != "$3" ]]; then
       refuse 1 "libvirt already has a secret of this name with UUID $uuid" "guests may be using it: set secret_uuid: $uuid for client $2 in site.yaml, or remove it with 'virsh secret-undefine $uuid'"
-    elif [[ $uuid == "$3" && "$kind $usage" != "ceph $4" ]]; then
+    elif [[ $uuid == "$3" && "$kind $usage" == "ceph $4" ]]; then
+      bounded "${VIRSH[@]}" secret-dumpxml "$3" || :
+      if [[ $OUTPUT == *"private='yes'"* ]]; then
+        refuse 1 'libvirt holds it as private, so its value can never be compared with the key' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
+      fi
+    elif [[ $uuid == "$3" ]]; then
       refuse 1 "libvirt already uses this UUID for '$kind $usage'" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
     fi
-  done <<<"$OUTPUT"
+  done <<<"$listed"
   if ! "${VIRSH[@]}" help secret-set-value | grep -q -- --file; then
     refuse 69 'this virsh cannot read a secret from a file' 'it is older than every libvirt that this release of Nova runs on: update it'
   fi
@@ -855,7 +872,13 @@ restart_on_change() {
         if grep -qsxF -- "$resource" "$RUN/would-change"; then why=$resource; fi
       done
       if [[ -e $owed ]]; then why='an earlier run'; fi
-      if [[ -n $why ]] && restartable "$1"; then report would-change "$WHAT"; else report ok "$1 has read its files"; fi
+      if [[ -z $why ]]; then
+        report ok "$1 has read its files"
+      elif restartable "$1"; then
+        report would-change "$WHAT"
+      else
+        report skipped "$WHAT: $STOPPED"
+      fi
       ;;
     apply | rollback) if [[ -e $owed ]]; then restart "$1"; else report ok "$1 has read its files"; fi ;;
     verify) prove_restarted "$1" ;;
@@ -864,8 +887,16 @@ restart_on_change() {
   WHAT=''
 }
 
+STOPPED='it is stopped, and reads its files when it is started'
+
 restartable() { # UNIT: it runs or has crashed; one that was stopped on purpose is left to the person who stopped it
-  [[ $(systemctl show -p ActiveState --value -- "$1") != inactive ]]
+  [[ $(unit_property "$1" ActiveState) != inactive ]]
+}
+
+unit_property() { # UNIT PROPERTY
+  local line
+  line=$(systemctl show --property "$2" -- "$1")
+  printf '%s\n' "${line#*=}"
 }
 
 restart() { # UNIT
@@ -874,7 +905,7 @@ restart() { # UNIT
     settled "$1"
     report changed "restart $1"
   else
-    report skipped "restart $1: it is stopped, and reads its files when it is started"
+    report skipped "restart $1: $STOPPED"
   fi
   rm -f -- "$STATE/owed/$1"
 }
@@ -883,7 +914,7 @@ settled() { # UNIT: it is still up two seconds after its start; a service that d
   local state tries
   for tries in 1 2 3 4; do
     sleep 0.5
-    state=$(systemctl show -p ActiveState --value -- "$1")
+    state=$(unit_property "$1" ActiveState)
     if [[ $state == failed || $state == activating && $tries -gt 3 ]]; then
       fail "it does not stay up ($state)" "look at: journalctl -u $1 -n 50; to go back: ./apply --rollback"
     fi
@@ -891,13 +922,15 @@ settled() { # UNIT: it is still up two seconds after its start; a service that d
 }
 
 prove_restarted() { # UNIT: it started after the last change of what it reads
-  local since resource changed
+  local since uptime resource changed
   if [[ -e $STATE/owed/$1 ]]; then fail 'a restart is owed' 'run ./apply'; fi
   if ! systemctl is-active --quiet -- "$1"; then
     report skipped "$1 is not running, so it cannot have old settings"
     return 0
   fi
-  since=$(date -d "$(systemctl show -p ActiveEnterTimestamp --value -- "$1")" +%s)
+  since=$(unit_property "$1" ActiveEnterTimestampMonotonic) # microseconds since boot
+  read -r uptime _ </proc/uptime
+  since=$(($(date +%s) - ${uptime%.*} + since / 1000000 + 1))
   for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
     changed=$(stat -Lc %Y -- "$resource")
     if ((changed > since)); then fail "it runs since before $resource changed" "systemctl restart $1"; fi
