@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cephos.model import Cluster, HostGroup, Path, Site
 
 ROLE_PURPOSES = {
-    CEPH_ADMIN: "pools, users and keys in Ceph",
-    GLANCE: "Glance stores images in Ceph",
-    NOVA: "computes hold the secrets and keep disks of guests in Ceph",
-    CINDER: "Cinder stores volumes in Ceph",
+    CEPH_ADMIN: "Pools, users and keys are made in Ceph.",
+    GLANCE: "Glance stores images in Ceph.",
+    NOVA: "Computes hold the secrets and keep disks of guests in Ceph.",
+    CINDER: "Cinder stores volumes in Ceph.",
 }
 """What each role's bundles bring about, in the order across the site.
 
@@ -79,8 +79,13 @@ class Wave:
     """Hosts that may be applied at the same time, after those of every wave before."""
 
     number: int
-    purpose: str
+    roles: tuple[str, ...]
     groups: tuple[HostGroup, ...]
+
+    @property
+    def purposes(self) -> list[str]:
+        """Return what its bundles bring about."""
+        return [ROLE_PURPOSES[role] for role in self.roles]
 
 
 @dataclass(frozen=True)
@@ -134,18 +139,16 @@ def _waves(site: Site) -> Iterator[Wave]:
         groups = tuple(group for group in site.groups if _deciding_role(group) == role)
         if groups:
             number += 1
-            roles = {role for group in groups for role in group.roles}
-            yield Wave(number, "; ".join(_in_order(ROLE_PURPOSES, roles)), groups)
+            yield Wave(number, _in_order({role for each in groups for role in each.roles}), groups)
 
 
 def _deciding_role(group: HostGroup) -> str:
     """Return the role that decides when the group's hosts have their turn."""
-    roles = [role for role in ROLE_PURPOSES if role in group.roles]
-    return CEPH_ADMIN if CEPH_ADMIN in roles else roles[-1]
+    return CEPH_ADMIN if CEPH_ADMIN in group.roles else _in_order(group.roles)[-1]
 
 
-def _in_order(purposes: Mapping[str, str], roles: Collection[str]) -> list[str]:
-    return [purpose for role, purpose in purposes.items() if role in roles]
+def _in_order(roles: Collection[str]) -> tuple[str, ...]:
+    return tuple(role for role in ROLE_PURPOSES if role in roles)
 
 
 class _Profile:
@@ -180,7 +183,7 @@ class _Profile:
             self._cinder()
         return Profile(
             groups=self._groups,
-            roles=tuple(role for role in ROLE_PURPOSES if role in roles),
+            roles=_in_order(roles),
             platform=self._group.platform,
             steps=tuple(self._steps),
             files=tuple(self._files),

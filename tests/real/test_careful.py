@@ -313,6 +313,18 @@ def undone(host: Host) -> None:
     host.run("rm", "-rf", "/run/ceph-guests", "/var/log/ceph-guests")
 
 
+def test_a_handoff_is_found_where_it_was_named_or_beside_apply(world: World) -> None:
+    host = world.compute
+    sealed = world.ceph.host.run_bytes("cat", f"{HANDOFFS}/cmp1.tar").stdout
+    undone(host)
+    host.run_bytes("install", "-m", "0600", "/dev/stdin", "/root/mine.tar", input=sealed)
+    assert "changed" in apply(host, "--handoff", "/root/mine.tar")
+    undone(host)
+    host.run("install", "-D", "-m", "0600", "/root/mine.tar", f"{BUNDLE}/handoff/cmp1.tar")
+    assert "changed" in apply(host)
+    host.run("rm", "-r", f"{BUNDLE}/handoff")
+
+
 @pytest.mark.parametrize("which", ["controller", "compute"])
 def test_a_killed_run_is_finished_by_the_next(world: World, which: str) -> None:
     """SIGKILL to the whole process group, at instants spread over the length of a run."""
