@@ -1,0 +1,83 @@
+"""What `apply` says without touching a host: usage, the list of steps, a step run by itself."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compiling import compiled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USAGE = 64
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("apply")) / "hosts/os1"
+
+
+def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ("--nonsense", "unknown argument '--nonsense'"),
+        ("--list --check", "--list and --check exclude each other"),
+        ("--verify --rollback", "--verify and --rollback exclude each other"),
+        ("--diff", "--diff goes with --check"),
+        ("--verify --diff", "--diff goes with --check"),
+        ("--force", "--force goes with --rollback"),
+        ("--only", "--only needs a value"),
+        ("--only 99", "there is no step 99 (see --list)"),
+        ("--only *", "there is no step * (see --list)"),
+        ("--only 50 --rollback", "--only does not go with --rollback"),
+        ("--handoff", "--handoff needs a value"),
+        ("--handoff /nowhere", "there is no file /nowhere"),
+    ],
+)
+def test_wrong_usage_is_told_with_the_right_one(bundle: Path, arguments: str, cause: str) -> None:
+    done = run(bundle / "apply", *arguments.split())
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr.startswith(f"apply: {cause}\n\nusage: ./apply ")
+
+
+def test_help_names_every_status(bundle: Path) -> None:
+    done = run(bundle / "apply", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for status in ("0", "10", "1", "64", "65", "69", "75"):
+        assert f" {status} " in done.stdout
+
+
+def test_the_list_names_every_step_and_what_it_manages(bundle: Path) -> None:
+    done = run(bundle / "apply", "--list")
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert steps == sorted(path.stem for path in bundle.glob("steps/*.sh"))
+    for managed in (
+        "keyring /etc/ceph/ceph.client.glance.keyring (glance:glance 0640)",
+        "/etc/glance/glance-api.conf as in files/glance-api.conf",
+        "restart openstack-cinder-volume.service if a file above changed",
+    ):
+        assert f"  {managed}\n" in done.stdout
+
+
+def test_a_step_does_not_run_by_itself(bundle: Path) -> None:
+    done = run("bash", bundle / "steps/50-glance.sh")
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr == "a step does not run by itself: use ./apply --only 50\n"
+
+
+def test_an_odd_host_env_is_refused(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    subprocess.run(["cp", "-r", bundle, copy], check=True)
+    for text in ("", "site=lon1\n", "site=lon1\nhost=../x\n", "site=a b\nhost=os1\n", "x\n"):
+        (copy / "host.env").write_text(text)
+        done = run(copy / "apply", "--list")
+        assert done.returncode == 65
+        assert "host.env" in done.stdout
