@@ -454,6 +454,379 @@ def test_include(case: Case, folder: Path) -> None:
     assert merge(folder, case.target, case.patch, *case.arguments) == case.result
 
 
+# ---------------------------------------------------------------- what an earlier merge set, undone
+
+
+@dataclass(frozen=True)
+class Return:
+    """TARGET after a merge of BEFORE into PRISTINE, and after it goes on to PATCH."""
+
+    name: str
+    pristine: bytes | None
+    before: bytes
+    target: bytes
+    patch: bytes
+    result: bytes
+    arguments: tuple[str, ...] = ()
+
+
+RETURNS = [
+    Return(
+        "a value is again what it was, with its own spelling",
+        b"[a]\nk:raw\nx = 1\n",
+        b"[a]\nk = rbd\n",
+        b"[a]\nk = rbd\nx = 2\n",
+        b"",
+        b"[a]\nk:raw\nx = 2\n",
+    ),
+    Return(
+        "a value that was none goes, and one that goes on stays",
+        b"[a]\n#k = 1\n",
+        b"[a]\nk = rbd\nl = 1\n",
+        b"# theirs\n[a]\n#k = 1\nk = rbd\nl = 1\n",
+        b"[a]\nl = 2\n",
+        b"# theirs\n[a]\n#k = 1\nl = 2\n",
+    ),
+    Return(
+        "a value that somebody changed since is theirs",
+        b"[a]\nk = raw\n",
+        b"[a]\nk = rbd\nl = 1\n",
+        b"[a]\nk = qcow2\nl = 1\nl = 2\n",
+        b"",
+        b"[a]\nk = qcow2\nl = 1\nl = 2\n",
+    ),
+    Return(
+        "also if they took it away",
+        b"[a]\nk = raw\n",
+        b"[a]\nk = rbd\n",
+        b"[a]\n",
+        b"",
+        b"[a]\n",
+    ),
+    Return(
+        "the same value in another spelling is not theirs",
+        b"[a]\nk = raw\n",
+        b"[a]\nk = rbd\n",
+        b"[a]\nk: 'rbd'\n",
+        b"",
+        b"[a]\nk = raw\n",
+    ),
+    Return(
+        "a key that the patch still sets is the patch's",
+        b"[a]\nk = raw\n",
+        b"[A]\nk = rbd\nl = 1\n",
+        b"[a]\nk = rbd\nl = 1\n",
+        b"[a]\nk = nfs\n",
+        b"[a]\nk = nfs\n",
+    ),
+    Return(
+        "a value over lines, and a repeated key, in the place of what goes",
+        b"[a]\nk = one,\n  two\nx = 1\nl = 1\ny = 1\nl = 2\n",
+        b"[a]\nk = 1\nl = 3\n",
+        b"# theirs\n[a]\nk = 1\nx = 1\ny = 1\nl = 3\nz = 1\n",
+        b"",
+        b"# theirs\n[a]\nk = one,\n  two\nx = 1\ny = 1\nl = 1\nl = 2\nz = 1\n",
+    ),
+    Return(
+        "scattered lines go back to where they were if nobody changed anything",
+        b"[a]\nk = 1\nx = 1\nk = 2\r\n[b]\n\n[a]\nk = 3",
+        b"[a]\nk = 4\n[c]\nl = 1\n",
+        b"[a]\nx = 1\n[b]\n\n[a]\nk = 4\n\n[c]\nl = 1",
+        b"",
+        b"[a]\nk = 1\nx = 1\nk = 2\r\n[b]\n\n[a]\nk = 3",
+    ),
+    Return(
+        "a section that a merge made goes with its last key",
+        b"[a]\nx = 1\n",
+        b"[b]\nk = 1\n[c]\nk = 1\n[d]\nk = 1\n",
+        b"[a]\nx = 2\n\n[b]\nk = 1\n\n[c]\nk = 1\n\n[d]\nk = 1\n\n[e]\nk = 1\n",
+        b"[c]\nl = 1\n",
+        b"[a]\nx = 2\n\n[c]\nl = 1\n\n[e]\nk = 1\n",
+    ),
+    Return(
+        "but not with a comment or a key of others",
+        b"[a]\nx = 1\n",
+        b"[b]\nk = 1\n[c]\nk = 1\n",
+        b"[a]\nx = 1\n\n[b]\nk = 1\n# theirs\n\n[c]\nk = 1\nl = 1\n",
+        b"",
+        b"[a]\nx = 1\n\n[b]\n# theirs\n\n[c]\nl = 1\n",
+    ),
+    Return(
+        "nor one that was there, or that others made",
+        b"[a]\n\n",
+        b"[a]\nk = 1\n",
+        b"[a]\nk = 1\n\n[b]\n",
+        b"",
+        b"[a]\n\n[b]\n",
+    ),
+    Return(
+        "its header goes alone if no blank line is before it",
+        b"[a]\nx = 1\n",
+        b"[b]\nk = 1\n",
+        b"[a]\nx = 2\n[b]\nk = 1\n",
+        b"",
+        b"[a]\nx = 2\n",
+    ),
+    Return(
+        "a header that was there stays",
+        b"[b]\n\n[a]\n",
+        b"[b]\nk = 1\n",
+        b"[b]\nk = 1\n\n[a]\nx = 1\n",
+        b"",
+        b"[b]\n\n[a]\nx = 1\n",
+    ),
+    Return(
+        "a blank line that was there stays",
+        b"[a]\nx = 1\n\n",
+        b"[b]\nk = 1\n[c]\nk = 1\n",
+        b"[a]\nx = 2\n\n[b]\nk = 1\n\n[c]\nk = 1\n",
+        b"",
+        b"[a]\nx = 2\n\n",
+    ),
+    Return("of a file that was none, all goes", None, b"[a]\nk = 1\n", b"[a]\nk = 1\n", b"", b""),
+    Return(
+        "and only what others added stays",
+        None,
+        b"[a]\nk = 1\n",
+        b"[a]\nk = 1\n[b]\nx = 1",
+        b"",
+        b"[b]\nx = 1",
+    ),
+    Return("even its last line end", None, b"[a]\nk = 1\n", b"[a]\nk = 1", b"", b""),
+    Return(
+        "a patch in another order is no reason to write",
+        b"[a]\n",
+        b"[a]\nk = 1\nl = 1\n",
+        b"[a]\nk = 1\nl = 1\n",
+        b"[a]\nl = 1\nk = 1\n",
+        b"[a]\nk = 1\nl = 1\n",
+    ),
+    Return(
+        "an item that others follow leaves the list",
+        b"[a]\nk = file\n",
+        b"",
+        b"[a]\nk = rbd,file,swift\n",
+        b"",
+        b"[a]\nk = file,swift\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "a list that is as it was has its own line",
+        b"[a]\nk = y , x,\n",
+        b"",
+        b"[a]\nk =x, rbd,y,ssd\n",
+        b"",
+        b"[a]\nk = x,y\n",
+        ("--before-include=a.k=rbd", "--before-include=a.k=ssd"),
+    ),
+    Return(
+        "also one that an item was moved in",
+        b"[a]\nk = file , rbd\n",
+        b"",
+        b"#\n[a]\nk = rbd,file\n",
+        b"",
+        b"#\n[a]\nk = file , rbd\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "and one that others reordered around it",
+        b"[a]\nk = x , y\n",
+        b"",
+        b"[a]\nk = x,y,rbd\n",
+        b"",
+        b"[a]\nk = x , y\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "an item that was there stays",
+        b"[a]\nk = file,rbd\n",
+        b"",
+        b"[a]\nk = rbd,ssd,file,swift\n",
+        b"",
+        b"[a]\nk = rbd,file,swift\n",
+        ("--before-include", "a.k=rbd,ssd"),
+    ),
+    Return(
+        "the upstream default was there, too",
+        UNSET,
+        b"",
+        UNSET + b"stores = http,rbd,file,swift\n",
+        b"",
+        UNSET + b"stores = http,file,swift\n",
+        ("--before-include", "glance_store.stores=rbd,http"),
+    ),
+    Return(
+        "a list of it alone need not be set",
+        UNSET,
+        b"",
+        b"#\n" + UNSET + b"stores = file,rbd,http\n",
+        b"",
+        b"#\n" + UNSET,
+        ("--before-include", "glance_store.stores=rbd"),
+    ),
+    Return(
+        "nor an empty list",
+        b"[a]\nx = 1\n",
+        b"",
+        b"[DEFAULT]\nk = ssd, rbd\n[a]\nx = 1\n",
+        b"",
+        b"[a]\nx = 1\n",
+        ("--before-include", "DEFAULT.k=rbd,ssd"),
+    ),
+    Return(
+        "nor one of nothing else",
+        UNSET,
+        b"",
+        UNSET + b"stores = rbd\n",
+        b"",
+        UNSET,
+        ("--before-include", "glance_store.stores=rbd"),
+    ),
+    Return(
+        "a list that lacks the item is left alone",
+        b"[a]\nk = x\n",
+        b"",
+        b"[a]\nk = x , y\n",
+        b"",
+        b"[a]\nk = x , y\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "and so is one that has it and is to have it",
+        b"[a]\nk = x\n",
+        b"",
+        b"[a]\nk = rbd , y\n",
+        b"",
+        b"[a]\nk = rbd , y\n",
+        ("--before-include", "a.k=rbd", "--include", "a.k=rbd"),
+    ),
+    Return(
+        "an item that is included again stays, and its companion goes",
+        b"[a]\nk = file\n",
+        b"",
+        b"[a]\nk = rbd,ssd,file\n",
+        b"",
+        b"[a]\nk = rbd,file\n",
+        ("--before-include", "a.k=rbd,ssd", "--include", "a.k=rbd"),
+    ),
+    Return(
+        "one item takes the place of another in a list of others",
+        UNSET,
+        b"",
+        UNSET + b"stores = rbd,file,http,swift\n",
+        b"",
+        UNSET + b"stores = s3,file,http,swift\n",
+        ("--before-include", "glance_store.stores=rbd", "--include", "glance_store.stores=s3"),
+    ),
+    Return(
+        "a list of the earlier patch that items were included in",
+        b"[a]\nk = 1\n",
+        b"[a]\nk = x\n",
+        b"#\n[a]\nk = rbd,x\n",
+        b"",
+        b"#\n[a]\nk = 1\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "a list that is included in now is not taken back",
+        b"[a]\nk = 1\n",
+        b"[a]\nk = x\n",
+        b"[a]\nk = x\n",
+        b"",
+        b"[a]\nk = rbd,x\n",
+        ("--include", "a.k=rbd"),
+    ),
+    Return(
+        "a list of the patch's own is the patch's",
+        b"",
+        b"",
+        b"[a]\nk = rbd\n",
+        b"[a]\nk = rbd\n",
+        b"[a]\nk = rbd\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "a list that somebody removed stays so",
+        b"[a]\nk = x\n",
+        b"",
+        b"[a]\n",
+        b"",
+        b"[a]\n",
+        ("--before-include", "a.k=rbd"),
+    ),
+    Return(
+        "ceph.conf, with its blanks, comments and joined lines",
+        b"[client]\nrbd  cache = tr\\\nue # why\nx = 1\n",
+        b"[client]\nrbd_cache = false\n[client.a] # ours\nkeyring = /k\n",
+        b"#\n[client]\nrbd cache = false ; ours\nx = 1\n\n[client.a] # ours\nkeyring = /k\n",
+        b"",
+        b"#\n[client]\nrbd  cache = tr\\\nue # why\nx = 1\n",
+        ("--grammar", "ceph"),
+    ),
+    Return(
+        "a last comment of ceph.conf without a newline",
+        b"[global]\nx = 1\n# end",
+        b"[client]\ny = 1\n",
+        b"[global]\nx = 1\n# end\n\n[client]\ny = 1\n",
+        b"",
+        b"[global]\nx = 1\n# end",
+        ("--grammar", "ceph"),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", RETURNS, ids=lambda case: case.name)
+def test_return(case: Return, folder: Path) -> None:
+    path, wish, before, pristine = (folder / name for name in ("t", "p", "before", "pristine"))
+    contents = {path: case.target, wish: case.patch, before: case.before, pristine: case.pristine}
+    for file, content in contents.items():
+        if content is not None:
+            file.write_bytes(content)
+    arguments: tuple[str | Path, ...] = (*case.arguments, path, wish)
+    arguments = ("--before", before, "--pristine", pristine, *arguments)
+    untouched = state(path)
+    changes = case.result != case.target
+
+    assert ini_patch("--check", *arguments).returncode == (DIFFERS if changes else DONE)
+    assert state(path) == untouched
+    run = ini_patch(*arguments)
+    assert (run.returncode, run.stdout, run.stderr) == (DONE, b"", b"")
+    assert path.read_bytes() == case.result
+    settled = state(path)
+    assert changes or settled == untouched
+    assert ini_patch(*arguments).returncode == DONE
+    assert state(path) == settled
+
+
+def test_a_file_that_was_none_can_be_named_so(folder: Path) -> None:
+    target, patch, before = folder / "t", folder / "p", folder / "b"
+    before.write_bytes(b"[a]\nk = 1\n")
+    patch.write_bytes(b"# nothing\n")
+    for pristine in (Path("/dev/null"), folder / "none"):
+        target.write_bytes(b"[a]\nk = 1\n\n[b]\nx = 1\n")
+        run = ini_patch("--before", before, "--pristine", pristine, target, patch)
+        assert (run.returncode, target.read_bytes()) == (DONE, b"\n[b]\nx = 1\n")
+
+
+@pytest.mark.parametrize("option", ["--before", "--pristine"])
+def test_what_is_taken_back_by_must_be_readable(option: str, folder: Path) -> None:
+    target, patch, bad, link = folder / "t", folder / "p", folder / "bad", folder / "link"
+    target.write_bytes(b"[a]\nk = 1\n")
+    patch.write_bytes(b"")
+    bad.write_bytes(b"[a]\nk\n")
+    link.symlink_to("nowhere")
+    other = {"--before": "--pristine", "--pristine": "--before"}[option]
+    before = state(target)
+    for file, status, cause in (
+        (bad, BAD_FILE, f"{bad}:2: "),
+        (link, NO_FILE, f"ini-patch: {link}"),
+    ):
+        run = ini_patch(option, file, other, patch, target, patch)
+        assert (run.returncode, run.stdout) == (status, b"")
+        assert run.stderr.decode().startswith(cause)
+        assert state(target) == before
+
+
 # --------------------------------------------------------------------- what cannot be parsed at all
 
 
@@ -547,6 +920,10 @@ PROPERTY = settings(
 )
 
 
+# For properties of several runs each.
+FEWER = settings(PROPERTY, max_examples=max(1, PROPERTY.max_examples // 5))
+
+
 @PROPERTY
 @given(target=files(LINES), patch=files(PLAIN))
 @example(target=b"[a]\nk = 1\n", patch=b"[a]\nk = 1\n\n")
@@ -578,6 +955,61 @@ def test_bytes_that_are_not_utf8_are_refused_and_no_others(
     patch.write_bytes(b"")
     refused = ini_patch("--check", target, patch).returncode == BAD_FILE
     assert refused == (oracle(target) is None)
+
+
+@FEWER
+@given(target=files(PLAIN), patch=files(PLAIN), more=files(PLAIN))
+def test_what_is_merged_and_taken_back_leaves_no_trace(
+    folder: Path, target: bytes, patch: bytes, more: bytes
+) -> None:
+    path, pristine, before, after = (folder / name for name in ("t", "pristine", "before", "after"))
+    for file, content in ((path, target), (pristine, target), (before, patch), (after, b"# none")):
+        file.write_bytes(content)
+    if oracle(pristine) is None or oracle(before) is None:
+        return
+    assert ini_patch(path, before).returncode == DONE
+    back = ("--before", before, "--pristine", pristine, path, after)
+    assert ini_patch("--stdout", *back).stdout == target
+
+    after.write_bytes(more)
+    if oracle(after) is None:
+        return
+    run = ini_patch(*back)
+    assert (run.returncode, run.stderr) == (DONE, b"")
+    assert_merged(pristine, after, path)
+    assert ini_patch("--check", *back).returncode == DONE
+
+
+@FEWER
+@given(target=files(PLAIN), patch=files(PLAIN))
+def test_what_others_changed_stays_when_all_else_is_taken_back(
+    folder: Path, target: bytes, patch: bytes
+) -> None:
+    path, pristine, before, empty = (folder / name for name in ("t", "pristine", "before", "empty"))
+    for file, content in ((pristine, target), (before, patch), (empty, b"")):
+        file.write_bytes(content)
+    old, wish = oracle(pristine), oracle(before)
+    if old is None or wish is None:
+        return
+    ends = [line[len(line.rstrip("\r\n")) :] for line in lines_of(pristine)]
+    theirs = f"# theirs{ends[0] or chr(10)}".encode()
+    path.write_bytes(theirs + ini_patch("--stdout", pristine, before).stdout)
+    back = ("--before", before, "--pristine", pristine, path, empty)
+    run = ini_patch(*back)
+    assert (run.returncode, run.stderr) == (DONE, b"")
+    assert Oracle(path).values == old.values
+    assert ini_patch("--check", *back).returncode == DONE
+
+    result = path.read_bytes()
+    assert result.startswith(theirs)
+    result = result.removeprefix(theirs)
+    # Nobody can tell any more where the lines of a key had been if they did not stand together, and
+    # a line that is written ends as the first one does.
+    blocks = [o for at, o in old.owners.items() if o in wish.values and old.owners.get(at - 1) != o]
+    if len(blocks) == len(set(blocks)) and len(set(ends)) == 1:
+        assert result == target
+    else:
+        assert sorted(result.split()) == sorted(target.split())
 
 
 # ------------------------------------------------------------------------------------- ceph.conf
@@ -790,6 +1222,26 @@ def test_diff_shows_what_changes_and_none_of_its_neighbours(pair: tuple[Path, Pa
     assert (run.returncode, run.stdout) == (DONE, b"")
 
 
+def test_diff_and_stdout_show_what_is_taken_back(pair: tuple[Path, Path], folder: Path) -> None:
+    pristine, before = folder / "pristine", folder / "before"
+    pristine.write_bytes(pair[0].read_bytes().replace(b"k = 1", b"k = 0"))
+    before.write_bytes(b"[a]\nk = 1\n")
+    pair[1].write_bytes(b"[a]\nl = 2\n")
+    untouched = state(pair[0])
+    back = ("--before", before, "--pristine", pristine, *pair)
+    run = ini_patch("--diff", *back)
+    assert run.returncode == DIFFERS
+    assert run.stdout.decode().splitlines()[2:] == [
+        "@@ -4 +4,2 @@ [a]",
+        "-k = 1",
+        "+k = 0",
+        "+l = 2",
+    ]
+    run = ini_patch("--stdout", *back)
+    assert (run.returncode, run.stdout) == (DONE, pristine.read_bytes() + b"l = 2\n")
+    assert state(pair[0]) == untouched
+
+
 def test_get_prints_what_the_service_reads(folder: Path) -> None:
     target = folder / "t.conf"
     target.write_bytes(b"[DEFAULT]\nk = 0\n[Backend.One]\nk = 1\nk = 'a %(b)s $(c)'\nempty =\n")
@@ -839,6 +1291,12 @@ def test_create(pair: tuple[Path, Path], folder: Path) -> None:
     assert state(new) == settled
     assert ini_patch("--create", folder / "none" / "new.conf", pair[1]).returncode == CANNOT_CREATE
 
+    new.unlink()
+    pair[1].write_bytes(b"# nothing\n")
+    assert ini_patch("--check", "--create", new, pair[1]).returncode == DIFFERS
+    assert ini_patch("--create", new, pair[1]).returncode == DONE
+    assert new.read_bytes() == b""
+
 
 def test_files_that_cannot_be_read(pair: tuple[Path, Path], folder: Path) -> None:
     for arguments in ((pair[0], folder / "none"), (folder / "none", pair[1]), (folder, pair[1])):
@@ -863,6 +1321,15 @@ def test_files_that_cannot_be_read(pair: tuple[Path, Path], folder: Path) -> Non
         ("one", "two", "--include", 'a.k="rbd"'),
         ("one", "two", "--include", "a.k=rbd # x"),
         ("one", "two", "--include", "a.k=rbd\n[b]"),
+        ("one", "two", "--pristine"),
+        ("one", "two", "--pristine", ""),
+        ("one", "two", "--pristine", "one"),
+        ("one", "two", "--before", "two"),
+        ("one", "two", "--before-include", "a.k=rbd"),
+        ("one", "two", "--pristine", "one", "--before-include", "a.k"),
+        ("one", "two", "--pristine", "one", "--before-include", "a.k=#"),
+        ("--conflicts", "one", "two", "--pristine", "one", "--before", "two"),
+        ("--get", "a.k", "one", "--pristine", "one", "--before", "two"),
     ],
 )
 def test_misuse(arguments: tuple[str, ...], folder: Path) -> None:
