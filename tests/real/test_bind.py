@@ -170,7 +170,7 @@ def test_nova_clones_the_image_and_a_guest_starts_from_its_disk(world: World, im
 def test_a_snapshot_is_a_clone_only_where_the_site_lets_it(world: World, image: str) -> None:
     """What Nova does for a copy-on-write snapshot: clone into the images' pool, set a location."""
     host = world.computes[0].host
-    rbd = ("rbd", "--id", "nova", "--no-progress")
+    rbd = ("rbd", "--id", "nova")
     disk = nova_disk(host, f"glance-images/{image}").image
     host.run(*rbd, "snap", "create", f"{disk}@shot", user="nova")
     host.run(*rbd, "snap", "protect", f"{disk}@shot", user="nova")

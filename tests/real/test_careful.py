@@ -5,6 +5,7 @@ A refusal comes before the first change, with its own exit status, and says what
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -31,8 +32,27 @@ pytestmark = pytest.mark.real
 
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 BUNDLE = "/root/cephos"
-KILLS = int(os.environ.get("CEPHOS_KILLS", "5"))
-"""At how many instants a run is killed; more take longer and find no less."""
+KILLS = int(os.environ.get("CEPHOS_KILLS", "4"))
+"""At how many places a run is killed, of some hundreds; 999 is all of them, in about an hour."""
+
+COMMANDS = (
+    *("cat", "ceph", "chmod", "chown", "comm", "cp", "cut", "date", "df", "find", "flock"),
+    *("getent", "grep", "head", "install", "mkdir", "mktemp", "mv", "rbd", "readlink", "rm"),
+    *("runuser", "sha256sum", "sort", "stat", "sync", "systemctl", "systemd-tmpfiles", "tail"),
+    *("tar", "timeout", "uname", "virsh"),
+)
+"""Every program that a bundle runs on these hosts, but for bash itself."""
+
+DEADLY = """#!/bin/sh
+# stands before a program: the COUNTth that a bundle runs is not run; the whole process group dies
+if [ -n "$COUNT" ]; then
+  read -r seen </root/seen
+  seen=$((seen + 1))
+  echo "$seen" >/root/seen
+  if [ "$seen" -eq "$COUNT" ]; then kill -KILL 0; fi
+fi
+exec "/usr/lib/alive/${0##*/}" "$@"
+"""
 SITE = f"""
 version: 1
 site: lab
@@ -325,6 +345,33 @@ def test_a_handoff_is_found_where_it_was_named_or_beside_apply(world: World) -> 
     host.run("rm", "-r", f"{BUNDLE}/handoff")
 
 
+def test_an_option_that_the_site_no_longer_names_goes_back(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The bundle of the changed site alone converges; what somebody else added stays."""
+    host = world.controller
+    apply(host)
+    before = host.read("/etc/glance/glance-api.conf")
+    more = SITE.replace(
+        "client: glance}", "client: glance, options: {rbd_store_chunk_size: 4, image_size_cap: 9}}"
+    )
+    out = compiled(tmp_path_factory.mktemp("more"), more)
+    host.put(out / "hosts/ctl1", "/root/more")
+    assert host.run("/root/more/apply").returncode == 0
+    assert "rbd_store_chunk_size = 4\n" in host.read("/etc/glance/glance-api.conf")
+    assert "\nimage_size_cap = 9\n" in host.read("/etc/glance/glance-api.conf")
+    host.run("sed", "-i", r"s/^\[glance_store\]$/&\nmine = 1/", "/etc/glance/glance-api.conf")
+    announced = apply(host, "--check", status=10)
+    assert "would-change  50-glance            /etc/glance/glance-api.conf" in announced
+    apply(host)
+    after = host.read("/etc/glance/glance-api.conf")
+    assert "\nmine = 1\n" in after
+    assert after.replace("mine = 1\n", "") == before
+    assert "0 changed" in apply(host)
+    undone(host)
+    assert "mine = 1" not in host.read("/etc/glance/glance-api.conf")
+
+
 @pytest.mark.parametrize("which", ["controller", "compute"])
 def test_a_killed_run_is_finished_by_the_next(world: World, which: str) -> None:
     """SIGKILL to the whole process group, at instants spread over the length of a run."""
@@ -350,6 +397,55 @@ def test_a_killed_run_is_finished_by_the_next(world: World, which: str) -> None:
         apply(host, "--verify")
         assert "0 changed" in apply(host)
     assert len(reached) > 2  # the instants fell into different actions
+
+
+SWAP = """
+import os, shutil, sys
+for place in sys.argv[2:]:
+    alive = "/usr/lib/alive/" + os.path.basename(place)
+    if sys.argv[1] == "away":
+        os.rename(place, alive)
+        shutil.copy("/usr/lib/deadly", place)
+    else:
+        os.rename(alive, place)
+"""
+
+
+@contextlib.contextmanager
+def deadly(host: Host) -> Iterator[None]:
+    """Put `DEADLY` before every command of the host."""
+    host.write("/usr/lib/deadly", DEADLY, 0o755)
+    host.run("mkdir", "-p", "/usr/lib/alive")
+    places = host.run("which", *COMMANDS).stdout.split()
+    assert len(places) == len(COMMANDS)
+    host.run("python3", "-c", SWAP, "away", *places)
+    yield
+    host.run("python3", "-c", SWAP, "back", *places)
+
+
+@pytest.mark.parametrize("which", ["controller", "compute"])
+def test_a_run_killed_before_any_of_its_commands_is_finished_by_the_next(
+    world: World, which: str
+) -> None:
+    host: Host = getattr(world, which)
+    apply(host)
+    whole = settled(host)
+
+    def killed_before(count: int) -> int:
+        undone(host)
+        host.write("/root/seen", "0\n")
+        done = host.run(f"{BUNDLE}/apply", env={"COUNT": str(count)}, check=False, timeout=300)
+        return done.returncode
+
+    with deadly(host):
+        assert killed_before(100_000) == 0
+        commands = int(host.read("/root/seen"))
+        assert commands > 100
+        for count in range(1, commands, max(1, commands // KILLS)):
+            assert killed_before(count) == -signal.SIGKILL
+            apply(host)
+            assert settled(host) == whole, f"killed before command {count} of {commands}"
+            apply(host, "--verify")
 
 
 def test_a_restart_that_was_owed_survives_the_kill(world: World) -> None:

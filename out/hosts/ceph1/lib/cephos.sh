@@ -18,6 +18,7 @@
 #   FAMILY_do       makes it so
 #   FAMILY_diff     shows the difference, never a secret (optional)
 #   FAMILY_prove    what --verify shows beyond "nothing differs" (optional)
+#   FAMILY_remember what later runs must know of this one (optional)
 
 set -Eeuo pipefail
 shopt -s inherit_errexit 2>/dev/null || : # bash >= 4.4: $(…) keeps errexit
@@ -132,6 +133,7 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
       "${family}_compare" "$@"
       if [[ -z $DIFFERS ]]; then
         if [[ -n $RESOURCE ]]; then finish_remembering "$RESOURCE"; fi
+        if is_function "${family}_remember"; then "${family}_remember" "$@"; fi
         report ok "$WHAT"
       else
         if [[ -n $RESOURCE ]]; then
@@ -141,6 +143,7 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
         fi
         "${family}_do" "$@"
         if [[ -n $RESOURCE ]]; then remember_applied "$RESOURCE" "$(digest_of "$RESOURCE")"; fi
+        if is_function "${family}_remember"; then "${family}_remember" "$@"; fi
         report changed "$WHAT: $DIFFERS"
       fi
       ;;
@@ -618,12 +621,38 @@ keyring_do() { # FILE NAME OWNER:GROUP MODE
 make_ceph_dir() { if [[ ! -d $CEPH_DIR ]]; then install -d -m 0755 -- "$CEPH_DIR"; fi; }
 
 # ---------------------------------------------------------------------------------------------------------------
-# patch_ini TARGET PATCH [--include 'SECTION.KEY=ITEM,…']…: TARGET says what PATCH says; all else in it stays as it is
+# patch_ini TARGET PATCH [--include 'SECTION.KEY=ITEM,…']…: TARGET says what PATCH says; all else in it stays as it is,
+# but for what an earlier PATCH of this site set and this one no longer names: that goes back to what it was
 # ceph_conf PATCH: the same for the cluster's own configuration file, which may be new here
 
 patch_ini() { act ini "$1" "$1 as in $2" "$1" "$BUNDLE/$2" "${@:3}"; }
 
 INI_PATCH=(bash "$LIB/ini-patch") # through its interpreter: the medium may be mounted noexec
+
+ini_options() { # TARGET OPTION…: OPTIONS for ini-patch, with what an earlier run of this site merged
+  local merged=$STATE/merged$1 pristine=$STATE/pristine$1 line
+  OPTIONS=("${@:2}")
+  if [[ ! -e $merged ]]; then return 0; fi
+  if [[ ! -e $pristine ]]; then pristine=/dev/null; fi # there was no such file
+  OPTIONS+=(--before "$merged" --pristine "$pristine")
+  while IFS= read -r line; do
+    if [[ $line == '# included: '* ]]; then OPTIONS+=(--before-include "${line#*: }"); fi
+  done <"$merged"
+}
+
+ini_remember() { # TARGET PATCH OPTION…: what is merged now, for the run that will no longer name some of it
+  local merged=$STATE/merged$1 option
+  {
+    cat -- "$2"
+    for option in "${@:3}"; do
+      if [[ $option != --* ]]; then printf '# included: %s\n' "$option"; fi
+    done
+  } >"$RUN/merged"
+  if [[ $(digest_of "$RUN/merged") != $(digest_of "$merged") ]]; then
+    mkdir -p "${merged%/*}"
+    attempt 'note what was merged' replace_file --mode 0600 "$merged" <"$RUN/merged"
+  fi
+}
 
 ini_need() { # TARGET PATCH OPTION…
   local rc=0 advice='mend that, and run again'
@@ -631,14 +660,16 @@ ini_need() { # TARGET PATCH OPTION…
     refuse 69 'the file does not exist' "install the service's package first: it brings the file"
     return 0
   fi
-  bounded "${INI_PATCH[@]}" --check "${@:3}" "$1" "$2" || rc=$?
+  ini_options "$1" "${@:3}"
+  bounded "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
   if ((rc == 65)); then advice='the service itself could not read such a file: mend that line first'; fi
   if ((rc != 0 && rc != 10)); then refuse "$((rc == 65 ? 65 : 69))" "$CAUSE" "$advice"; fi
 }
 
 ini_compare() { # TARGET PATCH OPTION…
   local rc=0
-  bounded "${INI_PATCH[@]}" --check "${@:3}" "$1" "$2" || rc=$?
+  ini_options "$1" "${@:3}"
+  bounded "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
   case $rc in
     0) ;;
     10) DIFFERS='is patched' ;;
@@ -646,9 +677,9 @@ ini_compare() { # TARGET PATCH OPTION…
   esac
 }
 
-ini_diff() { "${INI_PATCH[@]}" --diff "${@:3}" "$1" "$2" || (($? == 10)); }
+ini_diff() { "${INI_PATCH[@]}" --diff ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || (($? == 10)); }
 
-ini_do() { attempt 'write it' "${INI_PATCH[@]}" "${@:3}" "$1" "$2"; }
+ini_do() { attempt 'write it' "${INI_PATCH[@]}" ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2"; }
 
 ceph_conf() { act ceph_conf "$CEPH_DIR/$CLUSTER.conf" "$CEPH_DIR/$CLUSTER.conf as in $1" "$CEPH_DIR/$CLUSTER.conf" "$BUNDLE/$1" --create; }
 
@@ -666,6 +697,7 @@ ceph_conf_need() { # TARGET PATCH --create
 }
 ceph_conf_compare() { ini_compare "$@"; }
 ceph_conf_diff() { ini_diff "$@"; }
+ceph_conf_remember() { ini_remember "$@"; }
 ceph_conf_do() {
   make_ceph_dir
   ini_do "$@"

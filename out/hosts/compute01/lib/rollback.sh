@@ -5,6 +5,7 @@
 # Records under /var/lib/cephos/SITE, one folder tree each, named like the files themselves:
 #   pristine/…  the file as it was        made/…     an empty mark: there was no such file
 #   applied/…   sha256 as apply left it   readers/…  the units to restart
+#   merged/…    what patch_ini merged
 
 rollback() {
   local record changed_by_others=''
@@ -60,7 +61,7 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
     rm -f -- "$1"
     report changed "$1: removed, as it was not there before"
   fi
-  rm -f -- "$STATE/applied$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
+  rm -f -- "$STATE/applied$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
 }
 
 restart_the_rest() { # units that an earlier bundle of this site served and this one no longer names
