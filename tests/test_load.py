@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from cephos.diagnostics import Report, Source, Span, render
 from cephos.load import DEPTH_LIMIT, SIZE_LIMIT, VALUES_LIMIT, Document, Unreadable, load, read
+from compiling import leave_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +37,9 @@ def data(text: str, *, pure: bool = False) -> Any:
     return document.data
 
 
-@pytest.mark.skipif(
-    find_spec("_ruamel_yaml") is None, reason="without ruamel.yaml.clib, there is one parser"
-)
 def test_both_parsers_are_there() -> None:
+    if find_spec("_ruamel_yaml") is None:
+        leave_out("without ruamel.yaml.clib there is one parser")
     assert YAML(typ="safe").Parser.__name__ == "CParser"
     assert YAML(typ="safe", pure=True).Parser.__name__ == "Parser"
 
