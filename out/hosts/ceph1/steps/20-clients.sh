@@ -11,10 +11,12 @@ client   images \
   mon 'profile rbd' \
   osd 'profile rbd pool=glance-images' \
   mgr 'profile rbd pool=glance-images'
+
 client   volumes \
   mon 'profile rbd' \
   osd 'profile rbd pool=cinder-volumes, profile rbd-read-only pool=glance-images' \
   mgr 'profile rbd pool=cinder-volumes'
+
 client   nova \
   mon 'profile rbd' \
   osd 'profile rbd pool=nova-vms, profile rbd-read-only pool=glance-images' \

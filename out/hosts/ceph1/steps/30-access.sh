@@ -10,7 +10,9 @@ cluster         ceph 3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10 192.168.8.11 192.168.8
 
 client_reads    images glance-images
 client_refused  images cinder-volumes nova-vms
+
 client_reads    volumes cinder-volumes glance-images
 client_refused  volumes glance-images nova-vms
+
 client_reads    nova nova-vms glance-images
 client_refused  nova glance-images cinder-volumes

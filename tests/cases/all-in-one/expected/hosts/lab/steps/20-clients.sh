@@ -11,10 +11,12 @@ client   images \
   mon 'profile rbd' \
   osd 'profile rbd pool=images' \
   mgr 'profile rbd pool=images'
+
 client   volumes \
   mon 'profile rbd' \
   osd 'profile rbd pool=volumes, profile rbd-read-only pool=images' \
   mgr 'profile rbd pool=volumes'
+
 client   vms \
   mon 'profile rbd' \
   osd 'profile rbd pool=vms, profile rbd-read-only pool=images' \

@@ -10,7 +10,9 @@ cluster         ceph 5a0f8b1e-94d2-4c8c-9a1c-3f5b0b7f6e21 10.0.0.5
 
 client_reads    images images
 client_refused  images volumes vms
+
 client_reads    volumes volumes images
 client_refused  volumes images vms
+
 client_reads    vms vms images
 client_refused  vms images volumes

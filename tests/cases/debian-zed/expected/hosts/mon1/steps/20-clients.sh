@@ -11,10 +11,12 @@ client   glance \
   mon 'profile rbd' \
   osd 'profile rbd pool=images, profile rbd-read-only pool=volumes, profile rbd-read-only pool=vms' \
   mgr 'profile rbd pool=images'
+
 client   cinder \
   mon 'profile rbd' \
   osd 'profile rbd pool=volumes, profile rbd-read-only pool=images' \
   mgr 'profile rbd pool=volumes'
+
 client   nova \
   mon 'profile rbd' \
   osd 'profile rbd pool=vms, profile rbd pool=images' \

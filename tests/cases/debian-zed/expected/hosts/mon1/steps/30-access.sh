@@ -10,7 +10,9 @@ cluster         west 8f1d3c52-62a4-4be0-8f0e-6b5c4f0d9a11 mon1.west.example 10.4
 
 client_reads    glance images volumes vms
 client_refused  glance volumes vms
+
 client_reads    cinder volumes images
 client_refused  cinder images vms
+
 client_reads    nova vms images
 client_refused  nova volumes

@@ -11,6 +11,7 @@ client   glance \
   mon 'profile rbd' \
   osd 'profile rbd pool=images' \
   mgr 'profile rbd pool=images'
+
 client   openstack \
   mon 'profile rbd' \
   osd 'profile rbd pool=guests, profile rbd-read-only pool=images' \

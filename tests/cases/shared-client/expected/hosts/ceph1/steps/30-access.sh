@@ -10,5 +10,6 @@ cluster         ceph c4b6f1aa-0f57-4e0f-b2c1-7d3f9b1e2c45 192.168.8.11:6789
 
 client_reads    glance images
 client_refused  glance guests
+
 client_reads    openstack guests images
 client_refused  openstack images
