@@ -629,10 +629,21 @@ patch_ini() { act ini "$1" "$1 as in $2" "$1" "$BUNDLE/$2" "${@:3}"; }
 
 INI_PATCH=(bash "$LIB/ini-patch") # through its interpreter: the medium may be mounted noexec
 
-ini_options() { # TARGET OPTION…: OPTIONS for ini-patch, with what an earlier run of this site merged
+ini_record() { # PATCH OPTION…: in $RUN/merged, what is merged now, for the run that will no longer name some of it
+  local option
+  cat -- "$1" >"$RUN/merged"
+  for option in "${@:2}"; do
+    if [[ $option != --* ]]; then printf '# included: %s\n' "$option" >>"$RUN/merged"; fi
+  done
+}
+
+ini_recorded() { [[ $(digest_of "$RUN/merged") == $(digest_of "$STATE/merged$1") ]]; } # TARGET
+
+ini_options() { # TARGET PATCH OPTION…: OPTIONS for ini-patch, with what an earlier run merged, if that was something else
   local merged=$STATE/merged$1 pristine=$STATE/pristine$1 line
-  OPTIONS=("${@:2}")
-  if [[ ! -e $merged ]]; then return 0; fi
+  OPTIONS=("${@:3}")
+  ini_record "${@:2}"
+  if [[ ! -e $merged ]] || ini_recorded "$1"; then return 0; fi
   if [[ ! -e $pristine ]]; then pristine=/dev/null; fi # there was no such file
   OPTIONS+=(--before "$merged" --pristine "$pristine")
   while IFS= read -r line; do
@@ -640,17 +651,11 @@ ini_options() { # TARGET OPTION…: OPTIONS for ini-patch, with what an earlier 
   done <"$merged"
 }
 
-ini_remember() { # TARGET PATCH OPTION…: what is merged now, for the run that will no longer name some of it
-  local merged=$STATE/merged$1 option
-  {
-    cat -- "$2"
-    for option in "${@:3}"; do
-      if [[ $option != --* ]]; then printf '# included: %s\n' "$option"; fi
-    done
-  } >"$RUN/merged"
-  if [[ $(digest_of "$RUN/merged") != $(digest_of "$merged") ]]; then
-    mkdir -p "${merged%/*}"
-    attempt 'note what was merged' replace_file --mode 0600 "$merged" <"$RUN/merged"
+ini_remember() { # TARGET PATCH OPTION…
+  ini_record "${@:2}"
+  if ! ini_recorded "$1"; then
+    mkdir -p "$STATE/merged${1%/*}"
+    attempt 'note what was merged' replace_file --mode 0600 "$STATE/merged$1" <"$RUN/merged"
   fi
 }
 
@@ -660,7 +665,7 @@ ini_need() { # TARGET PATCH OPTION…
     refuse 69 'the file does not exist' "install the service's package first: it brings the file"
     return 0
   fi
-  ini_options "$1" "${@:3}"
+  ini_options "$@"
   bounded "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
   if ((rc == 65)); then advice='the service itself could not read such a file: mend that line first'; fi
   if ((rc != 0 && rc != 10)); then refuse "$((rc == 65 ? 65 : 69))" "$CAUSE" "$advice"; fi
@@ -668,7 +673,7 @@ ini_need() { # TARGET PATCH OPTION…
 
 ini_compare() { # TARGET PATCH OPTION…
   local rc=0
-  ini_options "$1" "${@:3}"
+  ini_options "$@"
   bounded "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
   case $rc in
     0) ;;
