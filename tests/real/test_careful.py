@@ -396,7 +396,7 @@ def test_a_killed_run_is_finished_by_the_next(world: World, which: str) -> None:
         assert settled(host) == whole
         apply(host, "--verify")
         assert "0 changed" in apply(host)
-    assert len(reached) > 2  # the instants fell into different actions
+    assert len(reached) > 1  # the instants fell into different actions
 
 
 SWAP = """
@@ -441,7 +441,7 @@ def test_a_run_killed_before_any_of_its_commands_is_finished_by_the_next(
         assert killed_before(100_000) == 0
         commands = int(host.read("/root/seen"))
         assert commands > 100
-        for count in range(1, commands, max(1, commands // KILLS)):
+        for count in range(1, commands - 10, max(1, commands // KILLS)):
             assert killed_before(count) == -signal.SIGKILL
             apply(host)
             assert settled(host) == whole, f"killed before command {count} of {commands}"
