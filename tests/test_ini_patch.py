@@ -1024,10 +1024,28 @@ CEPH = [
         b"[global]\nmon_host = b\n",
     ),
     Case(
-        "but dashes and capitals make another key",
-        b"[global]\nmon-host = a\nMon_Host = a\n",
+        "but capitals make another key",
+        b"[global]\nMon_Host = a\n",
         b"[global]\nmon_host = b\n",
-        b"[global]\nmon-host = a\nMon_Host = a\nmon_host = b\n",
+        b"[global]\nMon_Host = a\nmon_host = b\n",
+    ),
+    Case(
+        "a dash is an underscore too",
+        b"[global]\nmon-host = a\n",
+        b"[global]\nmon_host = b\n",
+        b"[global]\nmon_host = b\n",
+    ),
+    Case(
+        "but Ceph ignores a key with a dash, so its value is not what Ceph reads",
+        b"[global]\nmon-host = b\n",
+        b"[global]\nmon_host = b\n",
+        b"[global]\nmon_host = b\n",
+    ),
+    Case(
+        "and what is written has none",
+        b"[global]\n",
+        b"[global]\nmon-host = b-c\n",
+        b"[global]\nmon_host = b-c\n",
     ),
     Case(
         "section names are exact",
