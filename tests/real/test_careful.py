@@ -304,6 +304,7 @@ def test_no_key_is_in_an_argument_or_environment(world: World) -> None:
 
 
 def test_a_later_run_needs_no_handoff(world: World) -> None:
+    apply(world.compute)
     world.compute.run("rm", "-r", HANDOFFS)
     assert "0 changed" in apply(world.compute)
     apply(world.compute, "--verify")
