@@ -5,7 +5,6 @@ A refusal comes before the first change, with its own exit status, and says what
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import compiled
-from real.bundles import HANDOFFS, apply, carry, started
+from real.bundles import HANDOFFS, apply, carry
 from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
-from rig.openstack import OpenStack, unit
+from rig.openstack import OpenStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,27 +31,6 @@ pytestmark = pytest.mark.real
 
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 BUNDLE = "/root/cephos"
-KILLS = int(os.environ.get("CEPHOS_KILLS", "4"))
-"""At how many places a run is killed, of some hundreds; 999 is all of them, in about an hour."""
-
-COMMANDS = (
-    *("cat", "ceph", "chmod", "chown", "comm", "cp", "cut", "date", "df", "find", "flock"),
-    *("getent", "grep", "head", "install", "mkdir", "mktemp", "mv", "rbd", "readlink", "rm"),
-    *("runuser", "sha256sum", "sort", "stat", "sync", "systemctl", "systemd-tmpfiles", "tail"),
-    *("tar", "timeout", "uname", "virsh"),
-)
-"""Every program that a bundle runs on these hosts, but for bash itself."""
-
-DEADLY = """#!/bin/sh
-# stands before a program: the COUNTth that a bundle runs is not run; the whole process group dies
-if [ -n "$COUNT" ]; then
-  read -r seen </root/seen
-  seen=$((seen + 1))
-  echo "$seen" >/root/seen
-  if [ "$seen" -eq "$COUNT" ]; then kill -KILL 0; fi
-fi
-exec "/usr/lib/alive/${0##*/}" "$@"
-"""
 SITE = f"""
 version: 1
 site: lab
@@ -310,19 +288,6 @@ def test_a_later_run_needs_no_handoff(world: World) -> None:
     apply(world.compute, "--verify")
 
 
-def settled(host: Host) -> str:
-    """Return what an unbroken run leaves: contents, owners, modes, values of secrets."""
-    return host.run("sh", "-c", r"""
-        cd /etc
-        find ceph nova glance tmpfiles.d -type f -printf '%p %m %u:%g ' -exec sha256sum {} \;
-        find /run/ceph-guests /var/log/ceph-guests -maxdepth 0 -printf '%p %m %u:%g\n' 2>/dev/null
-        for uuid in $(virsh -q secret-list 2>/dev/null | cut -d' ' -f2); do
-          virsh -q secret-get-value $uuid
-        done
-        ls /var/lib/cephos/lab/owed /run/cephos
-    """).stdout  # fmt: skip
-
-
 def undone(host: Host) -> None:
     """Take the host back to before its first apply."""
     apply(host, "--rollback")
@@ -373,105 +338,10 @@ def test_an_option_that_the_site_no_longer_names_goes_back(
     assert "mine = 1" not in host.read("/etc/glance/glance-api.conf")
 
 
-@pytest.mark.parametrize("which", ["controller", "compute"])
-def test_a_killed_run_is_finished_by_the_next(world: World, which: str) -> None:
-    """SIGKILL to the whole process group, at instants spread over the length of a run."""
-    host: Host = getattr(world, which)
-    carry(world.ceph.host, host)
-    apply(host)
-    whole = settled(host)
-    undone(host)
-    start = time.monotonic()
-    apply(host)
-    length = time.monotonic() - start
-    assert settled(host) == whole
-    reached = set()
-    for instant in range(1, KILLS + 1):
-        undone(host)
-        with host.popen(f"{BUNDLE}/apply") as process:
-            time.sleep(length * instant / (KILLS + 1))
-            os.killpg(process.pid, signal.SIGKILL)
-            said = process.communicate()[0].decode()
-        reached.add(said.count("\n"))
-        apply(host)
-        assert settled(host) == whole
-        apply(host, "--verify")
-        assert "0 changed" in apply(host)
-    assert len(reached) > 1  # the instants fell into different actions
-
-
-SWAP = """
-import os, shutil, sys
-for place in sys.argv[2:]:
-    alive = "/usr/lib/alive/" + os.path.basename(place)
-    if sys.argv[1] == "away":
-        os.rename(place, alive)
-        shutil.copy("/usr/lib/deadly", place)
-    else:
-        os.rename(alive, place)
-"""
-
-
-@contextlib.contextmanager
-def deadly(host: Host) -> Iterator[None]:
-    """Put `DEADLY` before every command of the host."""
-    host.write("/usr/lib/deadly", DEADLY, 0o755)
-    host.run("mkdir", "-p", "/usr/lib/alive")
-    places = host.run("which", *COMMANDS).stdout.split()
-    assert len(places) == len(COMMANDS)
-    host.run("python3", "-c", SWAP, "away", *places)
-    yield
-    host.run("python3", "-c", SWAP, "back", *places)
-
-
-@pytest.mark.parametrize("which", ["controller", "compute"])
-def test_a_run_killed_before_any_of_its_commands_is_finished_by_the_next(
-    world: World, which: str
-) -> None:
-    host: Host = getattr(world, which)
-    apply(host)
-    whole = settled(host)
-
-    def killed_before(count: int) -> int:
-        undone(host)
-        host.write("/root/seen", "0\n")
-        done = host.run(f"{BUNDLE}/apply", env={"COUNT": str(count)}, check=False, timeout=300)
-        return done.returncode
-
-    with deadly(host):
-        assert killed_before(100_000) == 0
-        commands = int(host.read("/root/seen"))
-        assert commands > 100
-        for count in range(1, commands - 10, max(1, commands // KILLS)):
-            assert killed_before(count) == -signal.SIGKILL
-            apply(host)
-            assert settled(host) == whole, f"killed before command {count} of {commands}"
-            apply(host, "--verify")
-
-
-def test_a_restart_that_was_owed_survives_the_kill(world: World) -> None:
-    """The run dies right after the last change, before it restarts the service."""
-    host = world.controller
-    undone(host)
-    with host.popen("sh", "-c", f"{BUNDLE}/apply | tee /root/said") as process:
-        deadline = time.monotonic() + 60
-        while (
-            "/etc/glance/glance-api.conf as in"
-            not in host.run("cat", "/root/said", check=False).stdout
-        ):
-            assert time.monotonic() < deadline
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    before = started(host, unit(host, "glance-api"))
-    said = apply(host)
-    assert re.search(r"changed .* restart glance-api.service", said)
-    assert re.search(r"ok .* /etc/glance/glance-api.conf as in", said)
-    assert started(host, unit(host, "glance-api")) != before
-
-
 def test_a_cluster_that_does_not_answer_is_said_within_bounds(world: World) -> None:
     """Last, since it takes the cluster away."""
     world.ceph.host.run("systemctl", "stop", "rig-ceph-mon")
+    carry(world.ceph.host, world.compute)
     undone(world.compute)
     start = time.monotonic()
     refused(world.compute, 69, "no monitor of cluster ceph answers on 192.168.8.11")
