@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cephos.ranges import NAMES_LIMIT, RangeError, expand, matches
+from cephos.ranges import NAMES_LIMIT, RangeError, expand, fold, matches
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,32 @@ def test_padding_is_kept(first: int, count: int, width: int) -> None:
 @given(st.text(alphabet="ab?*", max_size=6), st.text(alphabet="ab", max_size=6))
 def test_globs_are_the_shell_s(pattern: str, name: str) -> None:
     assert matches(pattern, name) == fnmatch.fnmatchcase(name, pattern)
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        [],
+        ["os1"],
+        ["compute[01-40]", "gpu1"],
+        ["compute[8-11]"],
+        ["compute[08-11]", "compute8"],
+        ["db[1,3,5-8]"],
+        ["rack[1-4]-cmp[01-20].lon"],
+        ["rack[1-2]-cmp[01-20]", "rack3-cmp[02-20]"],
+        ["n[007-010]", "n[0-1]", "zeta", "alpha"],
+    ],
+)
+def test_hosts_written_one_by_one_fold_to_ranges(patterns: list[str]) -> None:
+    assert fold(name for pattern in patterns for name in expand(pattern)) == patterns
+
+
+@given(st.lists(st.from_regex(r"[ab](0{0,2}[0-9]{1,2}[ab-]?){0,3}[a0-9]", fullmatch=True)))
+def test_a_fold_names_exactly_the_same_hosts(names: list[str]) -> None:
+    folded = [name for pattern in fold(names) for name in expand(pattern)]
+    assert sorted(folded) == sorted(set(names))
+
+
+def test_a_host_more_changes_one_number() -> None:
+    names = expand("rack[1-40]-cmp[01-40]")
+    assert fold([*names, "rack41-cmp01"]) == ["rack[1-40]-cmp[01-40]", "rack41-cmp01"]

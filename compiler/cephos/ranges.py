@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 from cephos.diagnostics import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    # The stretches of a name, of which every second is a number.
+    _Row = tuple[str, ...]
     # A stretch of a pattern: where it begins, what it is, and whether that is a bracket's inside.
     _Piece = tuple[int, str, bool]
 
@@ -28,6 +30,7 @@ _PATTERN_LIMIT = 1000
 _NAME_LIMIT = 253
 _LABEL_LIMIT = 63
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
+_NUMBER = re.compile(r"([0-9]+)")
 _ITEM = re.compile(r"(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _FOREIGN = re.compile(r"[^a-z0-9.-]")
@@ -187,3 +190,47 @@ def _is_range(inside: str) -> bool:
         return bool(list(_numbers(inside, 0)))
     except RangeError:
         return False
+
+
+def fold(names: Iterable[str]) -> list[str]:
+    """Return ranges that together name exactly these hosts, in the order of their first ones.
+
+    The way back from `expand`, for people: consecutive numbers become `[01-40]`, the last number of
+    a name before those in front of it, so that `rack[1-4]-cmp[01-20]` comes back whole.
+    """
+    rows = [tuple(_NUMBER.split(name)) for name in dict.fromkeys(names)]
+    for place in range(max(map(len, rows), default=0) - 2, 0, -2):
+        rows = list(_folded(rows, place))
+    return ["".join(row) for row in rows]
+
+
+def _folded(rows: list[_Row], place: int) -> Iterator[_Row]:
+    """Yield the rows, those that differ in nothing but the number at `place` as one."""
+    padded = {
+        (row[:place], row[place + 1 :], len(row[place]))
+        for row in rows
+        if len(row) > place and row[place] != "0" and row[place].startswith("0")
+    }
+    alike: dict[tuple[_Row, _Row, int], list[int]] = {}
+    for row in rows:
+        if len(row) <= place:
+            alike[row, (), 0] = []
+            continue
+        before, number, after = row[:place], row[place], row[place + 1 :]
+        width = len(number) if (before, after, len(number)) in padded else 0
+        alike.setdefault((before, after, width), []).append(int(number))
+    for (before, after, width), numbers in alike.items():
+        yield (*before, *_bracketed(sorted(numbers), width), *after)
+
+
+def _bracketed(numbers: list[int], width: int) -> Iterator[str]:
+    """Yield the numbers as one bracket, or as what it is if there is only one; nothing for none."""
+    items: list[list[int]] = []
+    for number in numbers:
+        if items and number == items[-1][-1] + 1:
+            items[-1][1:] = [number]
+        else:
+            items.append([number])
+    if items:
+        text = ",".join("-".join(f"{number:0{width}}" for number in item) for item in items)
+        yield text if len(numbers) == 1 else f"[{text}]"
