@@ -75,6 +75,9 @@ FULL: dict[str, Any] = {
         "ctl1": {"roles": ["glance", "cinder"], "platform": "debian"},
         "cmp[1-2]": {"roles": ["nova-compute"]},
     },
+    "signers": [
+        "thesigner ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPtSt8cCaIEORbiljBJbulyqDYmk0E3+Z9xusSNvkO94"
+    ],
 }
 """A site in which everything that the schema knows is said."""
 

@@ -121,6 +121,8 @@ class Site:
     backends: tuple[Backend, ...]
     nova: Nova | None
     groups: tuple[HostGroup, ...]
+    signers: tuple[str, ...]
+    """Who may sign bundles: `NAME TYPE KEY`; empty if bundles need not be signed."""
 
     def groups_with(self, role: str) -> Iterator[HostGroup]:
         """Yield the groups whose hosts have the role."""
@@ -178,6 +180,7 @@ class _Builder:
             ),
             nova=self._nova(cluster, services.get("nova")),
             groups=groups,
+            signers=tuple(self._data.get("signers", ())),
         )
 
     def _release(self, product: str, spelling: str, path: Path) -> Release | None:

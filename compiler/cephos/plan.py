@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cephos import caps, ini, services
+from cephos import caps, ini, services, sign
 from cephos.libvirt import libvirt_secret
 from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
 
@@ -170,6 +170,8 @@ class _Profile:
 
     def build(self) -> Profile:
         roles = self._group.roles
+        if self._site.signers:
+            self._signers()
         if CEPH_ADMIN in roles:
             self._ceph_admin()
         if roles - {CEPH_ADMIN}:
@@ -203,6 +205,21 @@ class _Profile:
         comment = f"Merged into {target}; every other line there stays as it is.{note}"
         purpose = f"what {target} must say"
         self._file(name, ini.text(comment, sections), purpose, source)
+
+    def _signers(self) -> None:
+        source: Path = ("signers",)
+        purpose = "From now on this host runs only bundles that one of the site's signers signed."
+        context = {"file": "files/allowed_signers"}
+        self._steps.append(Step(5, "signers", purpose, source, context))
+        self._file(
+            "allowed_signers",
+            "".join(
+                f'{name} namespaces="{sign.NAMESPACE}" {key}\n'
+                for name, _, key in (signer.partition(" ") for signer in self._site.signers)
+            ),
+            "who may sign bundles for this host (ssh-keygen's ALLOWED SIGNERS)",
+            source,
+        )
 
     def _ceph_admin(self) -> None:
         cluster = self._cluster

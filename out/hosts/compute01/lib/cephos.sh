@@ -39,6 +39,7 @@ HANDOFFS=/var/lib/cephos/handoff
 LOG=/var/log/cephos/$SITE.log
 CEPH_DIR=/etc/ceph # os-brick looks for keyrings here and nowhere else
 PATIENCE=60        # seconds that any one external command may take
+SIGNERS=/etc/cephos/allowed_signers
 
 # shellcheck source-path=SCRIPTDIR source=files.sh
 . "$LIB/files.sh"
@@ -153,7 +154,7 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
       if is_function "${family}_prove"; then "${family}_prove" "$@"; fi
       report ok "$WHAT"
       ;;
-    rollback) if [[ -z $RESOURCE ]]; then report skipped "$WHAT: left alone, since data or guests may depend on it"; fi ;;
+    rollback) if [[ -z $RESOURCE ]]; then report skipped "$WHAT: left alone, since ${WHY_LEFT:-data or guests may depend on it}"; fi ;;
     *) wrong_start ;;
   esac
   WHAT=''
@@ -888,6 +889,28 @@ tmpfiles_do() { # SOURCE TARGET
   if [[ ! -d ${2%/*} ]]; then install -d -m 0755 -- "${2%/*}"; fi
   attempt 'write it' replace_file --mode 0644 --owner root:root "$2" <"$1"
   attempt 'make its folders' systemd-tmpfiles --create "$2"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# trust_signers FILE: from now on this host runs only bundles that one of these signed
+
+trust_signers() { WHY_LEFT='the next bundle must be signed too' act signers '' "$SIGNERS as in $1" "$BUNDLE/$1"; }
+
+signers_need() { :; } # the bundle would not have come this far
+
+signers_compare() { # FILE
+  if [[ $(digest_of "$1") != $(digest_of "$SIGNERS") ]]; then DIFFERS='is installed'; fi
+}
+
+signers_diff() { # FILE
+  local old=$SIGNERS
+  if [[ ! -e $old ]]; then old=/dev/null; fi
+  diff -u -- "$old" "$1" || (($? == 1))
+}
+
+signers_do() { # FILE
+  if [[ ! -d ${SIGNERS%/*} ]]; then install -d -m 0755 -- "${SIGNERS%/*}"; fi
+  attempt 'write it' replace_file --mode 0644 --owner root:root "$SIGNERS" <"$1"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
