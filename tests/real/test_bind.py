@@ -378,7 +378,7 @@ def test_changed_capabilities_are_updated_and_said(world: World) -> None:
         "auth", "caps", "client.volumes", "mon", "allow r", "osd", "allow rwx pool=nova-vms"
     )
     said = apply(admin, "--check", status=10)
-    assert "mon caps 'allow r' become 'profile rbd'" in said
+    assert "mon caps + 'profile rbd' - 'allow r'; osd caps +" in said
     assert statuses(apply(admin))["20-clients client.volumes of cluster ceph"] == "changed"
     assert world.ceph.run("auth", "get", "client.volumes") == before
 

@@ -24,7 +24,7 @@ set -Eeuo pipefail
 shopt -s inherit_errexit 2>/dev/null || : # bash >= 4.4: $(…) keeps errexit
 umask 077
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset CEPH_ARGS CEPH_CONF CEPH_KEYRING BASH_ENV ENV # the caller's settings must not redirect ours
+unset CEPH_ARGS CEPH_CONF CEPH_KEYRING BASH_ENV ENV TMPDIR # the caller's settings must not redirect ours
 
 LIB=${BASH_SOURCE[0]%/*}
 BUNDLE=${CEPHOS_BUNDLE:-${LIB%/*}}
@@ -37,8 +37,11 @@ HOST=${CEPHOS_HOST:-}         # from host.env
 STATE=/var/lib/cephos/$SITE   # what must outlive a run: pristine files, restarts owed
 HANDOFFS=/var/lib/cephos/handoff
 LOG=/var/log/cephos/$SITE.log
-CEPH_DIR=/etc/ceph # os-brick looks for keyrings here and nowhere else
-PATIENCE=60        # seconds that any one external command may take
+TMPDIR=${RUN:-/run} # where bash before 5.1 keeps the text of <<<, which may hold a key
+CEPH_DIR=/etc/ceph  # os-brick looks for keyrings here and nowhere else
+PATIENCE=60         # seconds that any one external command may take
+CEPH_PATIENCE=15    # seconds that a cluster may take to let us in
+PLACE=16            # MiB that must be free where files are replaced or kept
 SIGNERS=/etc/cephos/allowed_signers
 
 # shellcheck source-path=SCRIPTDIR source=files.sh
@@ -57,13 +60,17 @@ report() { # STATUS WHAT: one line per action, for the operator and for the log
 
 log() { # LINE: with the time, in the site's log; a full disk must not stop the work
   [[ -n $SITE && $EUID -eq 0 ]] || return 0
-  [[ -d ${LOG%/*} ]] || mkdir -p "${LOG%/*}" || return 0
-  printf '%(%Y-%m-%dT%H:%M:%S%z)T %s\n' -1 "$1" >>"$LOG" || :
+  {
+    [[ -d ${LOG%/*} ]] || mkdir -p "${LOG%/*}" || return 0
+    printf '%(%Y-%m-%dT%H:%M:%S%z)T %s\n' -1 "$1" >>"$LOG" || :
+  } 2>/dev/null
 }
 
-advise() { # TEXT: what the reader should do now
-  printf '%-34s -> %s\n' '' "$1"
-  log "  -> $1"
+advise() { note "-> $1"; } # TEXT: what the reader should do now
+
+note() { # TEXT: what belongs to the lines around it
+  printf '%-34s %s\n' '' "$1"
+  log "  $1"
 }
 
 fail() { # CAUSE [ADVICE]: this action could not be done; the run ends here
@@ -88,22 +95,38 @@ unexpected() { # EXIT LINE COMMAND: a command failed that no verb foresaw
 }
 trap 'unexpected $? $LINENO "$BASH_COMMAND"' ERR
 
-attempt() { # PURPOSE COMMAND…: run it with bounded patience; OUTPUT is what it said; a failure ends the run with its cause
-  local purpose=$1 rc=0
+attempt() { # PURPOSE COMMAND…: run it; OUTPUT is what it said; a failure ends the run with its cause
+  local purpose=$1 rc=0 run=bounded
   shift
-  bounded "$@" || rc=$?
+  if is_function "$1"; then run=captured; fi # our own functions do not wait for anything
+  "$run" "$@" || rc=$?
   if ((rc)); then fail "cannot $purpose: $CAUSE" "${ADVICE:-}"; fi
 }
 
 # COMMAND…: OUTPUT is its standard output, CAUSE its last error line; returns its status
-bounded() {
-  local rc=0 limit=(timeout --foreground "$PATIENCE") # in our process group: what kills us kills it
-  if is_function "$1"; then limit=(); fi              # our own functions do not wait for anything
-  OUTPUT=$(${limit[@]+"${limit[@]}"} "$@" 2>"$RUN/stderr") || rc=$?
+captured() {
+  local rc=0
+  OUTPUT=$("$@" 2>"$RUN/stderr") || rc=$?
   CAUSE=$(tail -n 1 "$RUN/stderr")
-  if ((rc == 124)); then CAUSE="no answer within $PATIENCE seconds"; fi
   CAUSE=${CAUSE:-status $rc}
   return "$rc"
+}
+
+# COMMAND…: the same for one that waits for somebody else: not for ever, and not without a word
+bounded() {
+  local rc=0 teller
+  tell_waiting "${1##*/}" 9>&- &
+  teller=$!
+  # in our process group: what kills us kills it
+  captured timeout --foreground "$PATIENCE" "$@" || rc=$?
+  { kill "$teller" && wait "$teller"; } 2>/dev/null || :
+  if ((rc == 124)); then CAUSE="no answer within $PATIENCE seconds"; fi
+  if ((rc)) && [[ $CAUSE == 'timed out' || $CAUSE == *'(110) Connection timed out' ]]; then CAUSE="no answer within $CEPH_PATIENCE seconds"; fi
+  return "$rc"
+}
+
+tell_waiting() { # COMMAND: so that nobody sits before a silent terminal; `read` waits without a process that could be left
+  read -rt 3 <> <(:) || if kill -0 "$$" 2>/dev/null; then note ".. ${WHAT:+$WHAT: }waiting for $1, at most $PATIENCE seconds"; fi
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -114,10 +137,14 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
   RESOURCE=$2 WHAT=$3 DIFFERS=''
   shift 3
   if [[ -n $RESOURCE ]]; then STEP_RESOURCES+=("$RESOURCE"); fi
+  if [[ -n $RESOURCE && $MODE == @(preflight|readers) ]]; then printf '%s\n' "$RESOURCE" >>"$RUN/resources"; fi
   case $MODE in
     list) printf '  %s\n' "$WHAT" ;;
     readers) ;;
-    preflight) "${family}_need" "$@" ;;
+    preflight)
+      if [[ -n $RESOURCE ]]; then need_place "$RESOURCE"; fi
+      "${family}_need" "$@"
+      ;;
     check)
       "${family}_compare" "$@"
       # what an earlier step would do is done when this one has its turn
@@ -201,6 +228,29 @@ need_user() { # USER
   if ! getent passwd "$1" >/dev/null; then WHAT='' refuse 69 "there is no user '$1' on this host" "install the service's package first: it brings the user"; fi
 }
 
+need_place() { # FILE: it can be replaced where it is, and there is room for another one
+  local path=$1 folder place free
+  if [[ -L $path ]] && ! path=$(readlink -e -- "$path"); then
+    refuse 69 'it is a symbolic link to nothing' 'mend the link, or remove it'
+    return 0
+  fi
+  folder=${path%/*}
+  until [[ -d ${folder:-/} ]]; do folder=${folder%/*}; done
+  if [[ -e $path && ! -f $path ]]; then
+    refuse 69 "it is a $(stat -c %F -- "$path"), not a file" 'move it away'
+  elif [[ -e $path && $(stat -c %m -- "$path") == "$path" ]]; then
+    refuse 69 'it is a mount point, so it cannot be replaced as a whole' 'mount the folder that it lies in instead, or run this where the file itself lies'
+  fi
+  for place in "$path" "${folder:-/}"; do
+    if [[ -e $place && ! -w $place ]]; then
+      refuse 69 "not even root can write to $place" "it is immutable (lsattr -d $place), or its file system is read-only (findmnt -T $place): undo that"
+      return 0
+    fi
+  done
+  free=$(df --output=avail -B 1M -- "${folder:-/}" | tail -n 1)
+  if ((free < PLACE)); then WHAT='' refuse 69 "only ${free// /} MiB are free on the file system of ${folder:-/}; $PLACE are needed" 'make room'; fi
+}
+
 # ---------------------------------------------------------------------------------------------------------------
 # What must outlive a run
 
@@ -218,6 +268,13 @@ keep_pristine() { # FILE: as it was before the first change, kept once, outside 
     : >"$made"
     sync_path "$made"
   fi
+}
+
+touched_files() { # what bundles of this site have changed on this host, whatever this one's steps name
+  local record
+  for record in pristine made; do
+    if [[ -d $STATE/$record ]]; then find "$STATE/$record" ! -type d ! -name '*.new' -printf '/%P\n'; fi
+  done | sort
 }
 
 remember_applied() { # FILE STATE: its digest as apply left it, so that --rollback sees what others changed since
@@ -256,27 +313,31 @@ owe_restarts() { # FILE: written before FILE changes, so that a restart is not l
 
 cluster() {
   CLUSTER=$1 FSID=$2 MONITORS=("${@:3}")
-  CEPH=(ceph --cluster "$CLUSTER" --connect-timeout 15) # as its administrator
+  CEPH=(ceph --cluster "$CLUSTER" --connect-timeout "$CEPH_PATIENCE") # as its administrator
 }
 
-need_admin() { # this host administers the cluster that the site describes
+need_admin() { # this host administers the cluster that the site describes; 1 if not
+  local rc=0 answer=$RUN/admin-$CLUSTER
+  if [[ -e $answer ]]; then return "$(<"$answer")"; fi # one question per run is enough
+  printf '1\n' >"$answer"
   need_command ceph ceph-common
   need_command rbd ceph-common
-  if ! command -v ceph >/dev/null || [[ -e $RUN/admin-$CLUSTER ]]; then return 0; fi
-  : >"$RUN/admin-$CLUSTER" # one question per run is enough
-  local rc=0
+  if ! command -v ceph >/dev/null; then return 1; fi
   bounded "${CEPH[@]}" fsid || rc=$?
   if ((rc)); then
     refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at 'ceph --cluster $CLUSTER -s' as root on this host"
   elif [[ $OUTPUT != "$FSID" ]]; then
     refuse 65 "the cluster here has fsid $OUTPUT, this bundle is for $FSID" "run it on the site's own cluster, or correct fsid in site.yaml"
+  else
+    printf '0\n' >"$answer"
   fi
+  return "$(<"$answer")"
 }
 
-need_monitor() { # one monitor of the cluster can be reached from this host
+need_monitor() { # one monitor of the cluster can be reached from this host; 1 if none can
   local monitor port ports
-  if [[ -e $RUN/monitor-$CLUSTER ]]; then return 0; fi
-  : >"$RUN/monitor-$CLUSTER"
+  if [[ -e $RUN/monitor-$CLUSTER ]]; then return "$(<"$RUN/monitor-$CLUSTER")"; fi
+  printf '0\n' >"$RUN/monitor-$CLUSTER"
   for monitor in "${MONITORS[@]}"; do
     ports=(3300 6789) # msgr2, and what was before Nautilus
     if [[ $monitor =~ ^(.*[^:]):([0-9]+)$ ]]; then monitor=${BASH_REMATCH[1]} ports=("${BASH_REMATCH[2]}"); fi
@@ -284,9 +345,47 @@ need_monitor() { # one monitor of the cluster can be reached from this host
     for port in "${ports[@]}"; do
       # shellcheck disable=SC2016 # the inner bash expands its own parameters
       if timeout --foreground 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' _ "$monitor" "$port" 2>/dev/null; then return 0; fi
+      note ".. no answer from $monitor port $port"
     done
   done
-  refuse 69 "no monitor of cluster $CLUSTER answers on ${MONITORS[*]} (5 seconds each)" "check the network from here to the monitors, and mon_host in site.yaml"
+  no_cluster "no monitor of cluster $CLUSTER answers on ${MONITORS[*]} (5 seconds each)" 'check the network from here to the monitors, and mon_host in site.yaml'
+}
+
+no_cluster() { # CAUSE ADVICE: said once, and not asked again in this run
+  printf '1\n' >"$RUN/monitor-$CLUSTER"
+  WHAT='' refuse 69 "$1" "$2"
+  return 1
+}
+
+TRACELESS=(--log_file '' --admin_socket '') # a question leaves nothing where guests' clients write
+
+# NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it
+ask_as() {
+  local conf=$CEPH_DIR/$CLUSTER.conf monitors
+  if [[ ! -e $conf ]]; then conf=/dev/null; fi
+  printf -v monitors '%s,' "${MONITORS[@]}"
+  bounded "${@:2}" --cluster "$CLUSTER" --conf "$conf" -m "${monitors%,}" --id "$1" --keyring "$KEYRING" "${TRACELESS[@]}"
+}
+
+need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
+  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1
+  # a ceph-admin host makes clients and keys earlier in the same run
+  if [[ -e $RUN/makes-own-handoff ]] || ! key_of "$1" || ! need_monitor; then return 1; fi
+  if [[ -e $asked ]]; then return "$(<"$asked")"; fi
+  printf '1\n' >"$asked"
+  need_command ceph ceph-common
+  if ! command -v ceph >/dev/null; then return 1; fi
+  ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
+  if ((rc)) && [[ $CAUSE == 'no answer'* ]]; then
+    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' on the ceph-admin host"
+  elif ((rc)); then
+    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in ${KEYRING/#$RUN*/the hand-off}: $CAUSE" "its key is another one now, or this cluster has no such client: ./apply on the ceph-admin host, and carry the hand-off that it writes"
+  elif [[ $OUTPUT != "$FSID" ]]; then
+    no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
+  else
+    printf '0\n' >"$asked"
+  fi
+  return "$(<"$asked")"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -295,7 +394,20 @@ need_monitor() { # one monitor of the cluster can be reached from this host
 
 pool() { act pool '' "pool $1 of cluster $CLUSTER" "$@"; }
 
-pool_need() { need_admin; }
+pool_need() { # NAME SETTING…: a pool of that name that is there already can be RBD's
+  local application
+  if ! need_admin || ! pool_exists "$1"; then return 0; fi
+  attempt "read the settings of pool $1" "${CEPH[@]}" osd pool get "$1" all
+  if [[ $OUTPUT == *erasure_code_profile:* ]]; then
+    refuse 1 'it is there already, erasure-coded, and RBD keeps its index in replicated pools only' 'name another pool in site.yaml'
+  fi
+  attempt "read the application of pool $1" "${CEPH[@]}" osd pool application get "$1"
+  for application in cephfs rgw; do
+    if [[ $OUTPUT == *"\"$application\""* ]]; then
+      refuse 1 "it is there already, and belongs to $application" 'name another pool in site.yaml'
+    fi
+  done
+}
 
 pool_exists() { # NAME
   attempt 'list the pools' "${CEPH[@]}" osd pool ls
@@ -348,7 +460,7 @@ pool_do() { # NAME SETTING…: one command makes the pool with all its settings,
 
 client() { act client '' "client.$1 of cluster $CLUSTER" "$@"; }
 
-client_need() { need_admin; }
+client_need() { need_admin || :; }
 
 client_compare() { # NAME SERVICE CAPS…
   local name=$1 rc=0 service wanted found
@@ -367,7 +479,25 @@ client_compare() { # NAME SERVICE CAPS…
       wanted=$2
       shift 2
     fi
-    if [[ $found != "$wanted" ]]; then DIFFERS+="${DIFFERS:+; }$service caps '$found' become '$wanted'"; fi
+    caps_change "$found" "$wanted"
+    if [[ -n $CHANGE ]]; then DIFFERS+="${DIFFERS:+; }$service caps$CHANGE"; fi
+  done
+}
+
+caps_change() { # FOUND WANTED: CHANGE is the grants that come (+) and go (-); their order grants nothing
+  local grants=()
+  CHANGE=''
+  IFS=, read -ra grants <<<"$2"
+  caps_missing + "$1" ${grants[@]+"${grants[@]}"}
+  IFS=, read -ra grants <<<"$1"
+  caps_missing - "$2" ${grants[@]+"${grants[@]}"}
+}
+
+caps_missing() { # SIGN CAPS GRANT…: add to CHANGE, with the sign, each grant that is not among the caps
+  local grant caps=${2//, /,}
+  for grant in "${@:3}"; do
+    grant=${grant# }
+    if [[ ,$caps, != *",$grant,"* ]]; then CHANGE+=" $1 '$grant'"; fi
   done
 }
 
@@ -384,8 +514,9 @@ client_do() { # NAME SERVICE CAPS…: both commands print the key, so their outp
     attempt 'create it' "${CEPH[@]}" auth get-or-create "client.$1" "${@:2}"
   else
     # the capabilities that are replaced, for the person who wants them back (a user is never deleted)
+    attempt 'read its capabilities' "${CEPH[@]}" auth get "client.$1"
     mkdir -p "$STATE/replaced-caps"
-    printf '%s\n' "$DIFFERS" >>"$STATE/replaced-caps/$CLUSTER.client.$1"
+    grep caps <<<"$OUTPUT" >>"$STATE/replaced-caps/$CLUSTER.client.$1" || : # it may have none
     attempt 'update its capabilities' "${CEPH[@]}" auth caps "client.$1" "${@:2}"
   fi
   OUTPUT=''
@@ -405,12 +536,12 @@ as_client() { # NAME COMMAND…: with the client's own key, read from the cluste
     printf '%s\n' "$OUTPUT" >"$keyring"
     OUTPUT=''
   fi
-  bounded "${@:2}" --cluster "$CLUSTER" --id "$1" --keyring "$keyring"
+  bounded "${@:2}" --cluster "$CLUSTER" --id "$1" --keyring "$keyring" "${TRACELESS[@]}"
 }
 
 client_reads_prove() { # NAME POOL…
   local pool
-  if ! as_client "$1" ceph --connect-timeout 15 osd tree; then fail "the cluster does not let it in: $CAUSE"; fi
+  if ! as_client "$1" ceph --connect-timeout "$CEPH_PATIENCE" osd tree; then fail "the cluster does not let it in: $CAUSE"; fi
   for pool in "${@:2}"; do
     if ! as_client "$1" rbd ls --pool "$pool"; then fail "it cannot list pool $pool: $CAUSE"; fi
   done
@@ -441,8 +572,9 @@ handoffs() {
   done <"$BUNDLE/$1"
 }
 
-handoff_need() {
-  need_admin
+handoff_need() { # HOST KEYRING…
+  need_admin || :
+  need_place "$HANDOFFS/$1.tar"
   need_command tar tar
 }
 
@@ -473,7 +605,7 @@ handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar
 read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per run; 1 if there is no such client
   local copy=$RUN/admin-key.$1 rc=0
   if [[ ! -s $copy ]]; then
-    bounded ceph --cluster "${1%%.*}" --connect-timeout 15 auth get-key "${1#*.}" || rc=$?
+    bounded ceph --cluster "${1%%.*}" --connect-timeout "$CEPH_PATIENCE" auth get-key "${1#*.}" || rc=$?
     if ((rc == 2)); then return 1; fi
     if ((rc)); then fail "cannot read the key of ${1#*.}: $CAUSE"; fi
     printf '%s' "$OUTPUT" >"$copy"
@@ -556,10 +688,9 @@ damaged_handoff() { # FILE CAUSE: ends the run; nothing has been changed yet
   exit 65
 }
 
-key_of() { # NAME: KEY of the client, from the hand-off or else from the keyring installed here; 1 if neither has it
-  local file
-  for file in "$RUN/keys/$CLUSTER.client.$1.keyring" "$CEPH_DIR/$CLUSTER.client.$1.keyring"; do
-    if [[ -f $file ]] && read_key "$file" "client.$1"; then return 0; fi
+key_of() { # NAME: KEY of the client and KEYRING, from the hand-off or else installed here; 1 if neither has it
+  for KEYRING in "$RUN/keys/$CLUSTER.client.$1.keyring" "$CEPH_DIR/$CLUSTER.client.$1.keyring"; do
+    if [[ -f $KEYRING ]] && read_key "$KEYRING" "client.$1"; then return 0; fi
   done
   return 1
 }
@@ -593,6 +724,7 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE
   if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff ]]; then
     refuse 65 "no hand-off has its key, and it is not here yet" "carry $HANDOFFS/$HOST.tar from the ceph-admin host to the same place here, or name it with --handoff"
   fi
+  need_client "$2" || :
 }
 
 keyring_compare() { # FILE NAME OWNER:GROUP MODE
@@ -667,7 +799,7 @@ ini_need() { # TARGET PATCH OPTION…
     return 0
   fi
   ini_options "$@"
-  bounded "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
+  captured "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
   if ((rc == 65)); then advice='the service itself could not read such a file: mend that line first'; fi
   if ((rc != 0 && rc != 10)); then refuse "$((rc == 65 ? 65 : 69))" "$CAUSE" "$advice"; fi
 }
@@ -675,7 +807,7 @@ ini_need() { # TARGET PATCH OPTION…
 ini_compare() { # TARGET PATCH OPTION…
   local rc=0
   ini_options "$@"
-  bounded "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
+  captured "${INI_PATCH[@]}" --check ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || rc=$?
   case $rc in
     0) ;;
     10) DIFFERS='is patched' ;;
@@ -685,13 +817,14 @@ ini_compare() { # TARGET PATCH OPTION…
 
 ini_diff() { "${INI_PATCH[@]}" --diff ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2" || (($? == 10)); }
 
-ini_do() { attempt 'write it' "${INI_PATCH[@]}" ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2"; }
+ini_do() { attempt 'write it' patched ${OPTIONS[@]+"${OPTIONS[@]}"} "$1" "$2"; }
+patched() { "${INI_PATCH[@]}" "$@"; }
 
 ceph_conf() { act ceph_conf "$CEPH_DIR/$CLUSTER.conf" "$CEPH_DIR/$CLUSTER.conf as in $1" "$CEPH_DIR/$CLUSTER.conf" "$BUNDLE/$1" --create; }
 
 ceph_conf_need() { # TARGET PATCH --create
-  need_monitor
   local line
+  need_monitor || :
   if [[ -f $1 ]]; then
     while IFS= read -r line || [[ -n $line ]]; do
       if [[ $line =~ ^[[:space:]]*fsid[[:space:]]*=[[:space:]]*([0-9A-Fa-f-]+) && ${BASH_REMATCH[1],,} != "$FSID" ]]; then
@@ -721,7 +854,7 @@ overridden_prove() { # PATCH FILE…
   for file in "${@:2}"; do
     if [[ ! -f $file ]]; then continue; fi
     rc=0
-    bounded "${INI_PATCH[@]}" --conflicts "$file" "$BUNDLE/$1" || rc=$?
+    captured "${INI_PATCH[@]}" --conflicts "$file" "$BUNDLE/$1" || rc=$?
     if ((rc == 10)); then
       if [[ $MODE == preflight ]]; then refuse 69 "${OUTPUT%%$'\n'*}" "the service reads that file after the patched one: remove the line from it"; else fail "$OUTPUT"; fi
     elif ((rc)); then
@@ -738,10 +871,15 @@ reach_pool() { prove reach_pool "user $3 reaches pool $2 as client.$1" "$@"; }
 reach_pool_need() { # NAME POOL USER
   need_command rbd ceph-common
   need_command runuser util-linux
+  need_user "$3"
+  if ! command -v rbd >/dev/null || ! need_client "$1"; then return 0; fi
+  if ! ask_as "$1" rbd --client_mount_timeout "$CEPH_PATIENCE" ls --pool "$2"; then
+    refuse 69 "$CAUSE" "./apply on the ceph-admin host makes the pool and the client's capabilities; if it has, look at 'ceph -s' there"
+  fi
 }
 
 reach_pool_prove() { # NAME POOL USER
-  if ! bounded runuser -u "$3" -- rbd --cluster "$CLUSTER" --id "$1" ls --pool "$2"; then
+  if ! bounded runuser -u "$3" -- rbd --cluster "$CLUSTER" --id "$1" "${TRACELESS[@]}" ls --pool "$2"; then
     fail "$CAUSE" "try it: runuser -u $3 -- rbd --cluster $CLUSTER --id $1 ls --pool $2"
   fi
 }
@@ -754,7 +892,7 @@ keep_image_stores() { prove image_stores "image stores of $1 stay reachable" "$1
 
 ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
   local rc=0
-  bounded "${INI_PATCH[@]}" --get "$2" "$1" || rc=$?
+  captured "${INI_PATCH[@]}" --get "$2" "$1" || rc=$?
   case $rc in
     0) printf '%s\n' "$OUTPUT" ;;
     10) printf '%s\n' "${3:-}" ;;
@@ -864,7 +1002,10 @@ secret_do() { # XML NAME UUID USAGE
 # ---------------------------------------------------------------------------------------------------------------
 # tmpfiles SOURCE TARGET: folders that must exist after every boot, made now as well (tmpfiles.d)
 
-tmpfiles() { act tmpfiles "$2" "$2 as in $1" "$BUNDLE/$1" "$2"; }
+tmpfiles() { # SOURCE TARGET
+  act tmpfiles "$2" "$2 as in $1" "$BUNDLE/$1" "$2"
+  if [[ $MODE == rollback ]]; then report skipped "the folders of $1: left alone, since guests may be writing there"; fi
+}
 
 tmpfiles_need() { # SOURCE TARGET
   local kind path mode user group rest
@@ -982,7 +1123,7 @@ settled() { # UNIT: it is still up two seconds after its start; a service that d
 }
 
 prove_restarted() { # UNIT: it started after the last change of what it reads
-  local since uptime resource changed
+  local since uptime now resource changed
   if [[ -e $STATE/owed/$1 ]]; then fail 'a restart is owed' 'run ./apply'; fi
   if ! systemctl is-active --quiet -- "$1"; then
     report skipped "$1 is not running, so it cannot have old settings"
@@ -990,9 +1131,15 @@ prove_restarted() { # UNIT: it started after the last change of what it reads
   fi
   since=$(unit_property "$1" ActiveEnterTimestampMonotonic) # microseconds since boot
   read -r uptime _ </proc/uptime
-  since=$(($(date +%s) - ${uptime%.*} + since / 1000000 + 1))
+  now=$(date +%s)
+  since=$((now - ${uptime%.*} + since / 1000000 + 1))
   for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
     changed=$(stat -Lc %Y -- "$resource")
+    if ((changed > now)); then
+      report skipped "$1 runs; whether it started after $resource changed cannot be told, since that lies in the future"
+      advise "the clock of this host is wrong, or was when the file changed: set it, and: systemctl restart $1"
+      return 0
+    fi
     if ((changed > since)); then fail "it runs since before $resource changed" "systemctl restart $1"; fi
   done
   report ok "$1 runs, and started after its files last changed"

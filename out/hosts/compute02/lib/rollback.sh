@@ -8,20 +8,17 @@
 #   merged/…    what patch_ini merged
 
 rollback() {
-  local record changed_by_others=''
-  : >"$RUN/touched"
-  for record in pristine made; do
-    if [[ -d $STATE/$record ]]; then
-      find "$STATE/$record" ! -type d ! -name '*.new' -printf '/%P\n' >>"$RUN/touched"
-    fi
-  done
-  sort -o "$RUN/touched" "$RUN/touched"
+  local changed_by_others=''
+  touched_files >"$RUN/touched"
+  : >"$RUN/refusals"
   while IFS= read -r WHAT; do
+    need_place "$WHAT"
     if changed_since "$WHAT"; then
       report failed "$WHAT: somebody has changed it after apply did"
       changed_by_others=yes
     fi
   done <"$RUN/touched"
+  stop_if_refused rollback
   if [[ -n $changed_by_others && -z $FORCE ]]; then
     stop 1 'rollback: nothing has been changed' "save those changes, then: ./apply --rollback --force"
   fi
