@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -84,7 +85,7 @@ ROWS = (
     Row(
         "E206",
         (("  nova: {pool: vms, client: nova}\n", ""), (POOLS, "")),
-        "20:3: error[E206]: role 'nova-compute' needs services.nova, which is not described",
+        "20:28: error[E206]: role 'nova-compute' needs services.nova, which is not described",
         (
             ("  nova: {pool: vms, client: nova}\n", ""),
             (POOLS, ""),
@@ -121,7 +122,7 @@ ROWS = (
     Row(
         "E211",
         ((CINDER, GLANCE),),
-        "21:3: error[E211]: client 'glance' is used by glance and cinder on the same host,"
+        "17:36: error[E211]: client 'glance' is used by glance and cinder on 'os1',"
         " and its keyring can belong to only one of them",
         ((NOVA, CINDER),),
     ),
@@ -163,39 +164,42 @@ ROWS = (
     Row(
         "E213",
         (options(NOVA, "hw_disk_discard: ignore, libvirt.hw_disk_discard: unmap"),),
-        "18:70: error[E213]: nova's option 'hw_disk_discard' follows from 'hw_disk_discard'"
-        " above, so it cannot be set again",
+        "18:70: error[E213]: nova's option 'hw_disk_discard' is set above already, as"
+        " 'hw_disk_discard'",
         (options(NOVA, "hw_disk_discard: ignore, libvirt.rbd_connect_timeout: 5"),),
     ),
     Row(
         "E214",
         (options(CINDER, "rbd_max_clone_depth: deep"),),
-        "17:75: error[E214]: cinder's option 'rbd_max_clone_depth' must be a whole number",
+        "17:75: error[E214]: cinder's option 'rbd_max_clone_depth' must be a whole number,"
+        " not the text 'deep'",
         (options(CINDER, "rbd_max_clone_depth: 0"),),
     ),
     Row(
         "E214",
         (options(CINDER, "rbd_max_clone_depth: true"),),
-        "17:75: error[E214]: cinder's option 'rbd_max_clone_depth' must be a whole number",
+        "17:75: error[E214]: cinder's option 'rbd_max_clone_depth' must be a whole number,"
+        " not the truth value true",
     ),
     Row(
         "E214",
         (options(CINDER, "rbd_flatten_volume_from_snapshot: 1"),),
         "17:88: error[E214]: cinder's option 'rbd_flatten_volume_from_snapshot' must be true"
-        " or false",
+        " or false, not the number 1",
         (options(CINDER, "rbd_flatten_volume_from_snapshot: false"),),
     ),
     Row(
         "E214",
         (options(CINDER, "rbd_concurrent_flatten_operations: -1"),),
         "17:89: error[E214]: cinder's option 'rbd_concurrent_flatten_operations' must be at"
-        " least 0",
+        " least 0, not -1",
         (options(CINDER, "rbd_concurrent_flatten_operations: 0"),),
     ),
     Row(
         "E214",
         (options(NOVA, "hw_disk_discard: trim"),),
-        "18:62: error[E214]: nova's option 'hw_disk_discard' must be one of ignore, unmap",
+        "18:62: error[E214]: nova's option 'hw_disk_discard' must be one of ignore, unmap,"
+        " not the text 'trim'",
         (options(NOVA, "hw_disk_discard: unmap"),),
     ),
     Row(
@@ -208,7 +212,8 @@ ROWS = (
     Row(
         "E214",
         (options(NOVA, "disk_cachemodes: true"),),
-        "18:62: error[E214]: nova's option 'disk_cachemodes' must be a list",
+        "18:62: error[E214]: nova's option 'disk_cachemodes' must be a list, not the truth value"
+        " true",
         (options(NOVA, "disk_cachemodes: network=none"),),
     ),
     Row(
@@ -220,7 +225,7 @@ ROWS = (
     Row(
         "E214",
         (options(CINDER, "replication_device: [a, b]"),),
-        "17:74: error[E214]: cinder's option 'replication_device' must be text",
+        "17:74: error[E214]: cinder's option 'replication_device' must be text, not a list",
         (options(CINDER, "replication_device: 'backend_id:far,conf:/etc/ceph/far.conf'"),),
     ),
     Row(
@@ -233,9 +238,9 @@ ROWS = (
     Row(
         "E215",
         (("[glance, cinder]", "[ceph-admin, glance, cinder]"),),
-        "20:3: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
+        "20:19: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
         " and keys\n"
-        "21:3: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
+        "21:17: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
         " and keys",
     ),
     Row(
@@ -248,7 +253,7 @@ ROWS = (
     Row(
         "E217",
         (("os1:", "os[1-2]:"),),
-        "21:3: error[E217]: 2 hosts have the role 'cinder', and would run backend 'rbd' side"
+        "21:29: error[E217]: 2 hosts have the role 'cinder', and would run backend 'rbd' side"
         " by side without coordination",
         (
             (
@@ -310,7 +315,7 @@ def test_does_not_fire_one_step_beside(tmp_path: Path, row: Row) -> None:
 def test_a_pool_that_a_service_misspells_is_not_called_unused_as_well(tmp_path: Path) -> None:
     ran = run(tmp_path, "site.yaml", "--check", site=edited(("pool: volumes", "pool: volume")))
     assert "W301" not in ran.stderr
-    assert "add it under clusters.ceph.pools" in ran.stderr
+    assert "a new one goes under clusters.ceph.pools" in ran.stderr
 
 
 def test_all_problems_are_told_at_once_in_file_order(tmp_path: Path) -> None:
@@ -318,6 +323,71 @@ def test_all_problems_are_told_at_once_in_file_order(tmp_path: Path) -> None:
     heads = run(tmp_path, "site.yaml", "--check", site=site).heads()
     codes = [head.split("[", 1)[1][:4] for head in heads]
     assert codes == ["W301", "E204", "E221", "E217"]
+
+
+def codes_and_places(folder: Path, site: str) -> list[str]:
+    """Return `LINE:COLUMN CODE` of each problem."""
+    heads = run(folder, "site.yaml", "--check", site=site).heads()
+    return [re.sub(r"site\.yaml:(\d+:\d+): \w+\[(\w+)\].*", r"\1 \2", head) for head in heads]
+
+
+def test_a_fault_of_form_hides_no_fault_of_meaning_elsewhere(tmp_path: Path) -> None:
+    site = edited(
+        ("site: lon1", "site: FILL-IN"),
+        ('"2025.1"', "epxoy"),
+        ("3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10", "FILL-IN"),
+        ("{pg_num: 64}", "{pgnum: 64}"),
+        ("{pool: volumes, client: cinder}", "{pool: volume, clinet: cinder}"),
+        (NOVA, "client: admin, options: {image_type: rbd, rbd_connect_timeout: soon}}"),
+        ("[glance, cinder]", "[glance, glance, cinder]"),
+        ("os1:", "os[1-2]:"),
+        ("compute[01-02]", "compute[1-02]"),
+    )
+    assert codes_and_places(tmp_path, site) == [
+        "2:7 E105",
+        "3:22 E201",
+        "7:11 E105",
+        "10:16 E101",
+        "17:19 E204",
+        "17:27 E101",
+        "18:29 E221",
+        "18:46 E212",
+        "18:84 E214",
+        "21:29 E106",
+        "21:37 E217",
+        "22:11 E121",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "only"),
+    [
+        # no "role glance needs services.glance", no "pool images is not used"
+        (("  glance:", "  glanse:"), "14:3 E101"),
+        # no "no host has the role ceph-admin"
+        (("ceph-admin", "ceph-admn"), "20:19 E104"),
+        (("ceph1:", "ceph_1:"), "20:7 E123"),
+        (("ceph1: {roles: [ceph-admin]}", "ceph1: {}"), "20:3 E102"),
+        # no "cluster ceph has no pool images"
+        (("images: {pg_num: 64}", "my images: {pg_num: 64}"), "10:7 E105"),
+        # no "pool volumes is not used", no "role cinder needs services.cinder"
+        (("{pool: volumes, client: cinder}", "{client: cinder}"), "17:7 E102"),
+        (("  nova: {pool: vms, client: nova}", "  glance: {pool: vms, client: nova}"), "18:3 E008"),
+    ],
+)
+def test_what_follows_from_a_fault_is_not_told(
+    tmp_path: Path, edit: tuple[str, str], only: str
+) -> None:
+    assert codes_and_places(tmp_path, edited(edit)) == [only]
+
+
+def test_options_are_not_held_against_a_release_that_is_none(tmp_path: Path) -> None:
+    of_2026 = options(CINDER, "disk_geometry: 4k")
+    assert codes_and_places(tmp_path, edited(of_2026)) == ["17:54 E212"]
+    assert codes_and_places(tmp_path, edited(of_2026, ('"2025.1"', "gazpacho"))) == ["3:22 E201"]
+    # one that only lacks its quotes is what it says
+    unquoted = edited(of_2026, ('"2025.1"', "2025.1"))
+    assert codes_and_places(tmp_path, unquoted) == ["3:22 E103"]
 
 
 def test_every_rule_has_a_row() -> None:

@@ -150,15 +150,17 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     from cephos import lint, load, model, plan, render, rules, schema_check  # noqa: PLC0415
 
     document = load.load(source, report)
-    if document:
-        wanted = json.loads(_data("cephos.schema", "site.schema.json"))
-        report.extend(schema_check.check(document, wanted))
-    if document is None or report.errors:
+    if document is None:
         return SITE_HAS_ERRORS
-    site = model.build(document, report)
-    if site:
-        rules.check(site, document, report)
-    if site is None or report.errors:
+    wanted = json.loads(_data("cephos.schema", "site.schema.json"))
+    report.extend(schema_check.check(document, wanted))
+    # what is wrong in one place keeps nobody from hearing what is wrong in another
+    sound = schema_check.sound(document, wanted) if report.errors else document
+    if sound is None:
+        return SITE_HAS_ERRORS
+    site = model.build(sound, report)
+    rules.check(site, document, report)
+    if report.errors:
         return SITE_HAS_ERRORS
     tree = render.render(plan.plan(site))
     selected = _selected([name for group in site.groups for name in group.names], options.host)

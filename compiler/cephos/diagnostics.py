@@ -80,11 +80,15 @@ CATALOGUE: Mapping[str, str] = {
 }
 """Every diagnostic code and its one-line title. `E…` are errors, `W…` warnings."""
 
+BLANK = "FILL-IN"
+"""What stands in the starter (`--init`) where only its reader knows the value."""
+
 _QUOTE_LIMIT = 60
 _MESSAGE_LIMIT = 1000
 _WINDOW = 100
 _CANDIDATES_LIMIT = 1000
 _WORD_LIMIT = 64
+_BEGINNING = 4
 _TAB = "    "
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
@@ -326,8 +330,29 @@ def quote(value: object) -> str:
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 
+def describe(value: object, text: str | None = None) -> str:
+    """Return kind and content of a value, which is written as `text`: "the number 0640"."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return f"the truth value {text or str(value).lower()}"
+        case int() | float():
+            return f"the number {text or value}"
+        case str():
+            return f"the text {quote(value)}"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that `word` was probably meant to be, or None."""
+    """Return the candidate that `word` was probably meant to be, or None.
+
+    That is the one that is spelt almost alike, or else the only one that the word begins or that
+    begins the word (`nova` for `nova-compute`).
+    """
     return _closest(word, tuple(candidates))
 
 
@@ -341,4 +366,9 @@ def _closest(word: str, candidates: Sequence[str]) -> str | None:
     near = [each for each in candidates if abs(len(each) - len(word)) <= slack]
     folded = {each.casefold(): each for each in near[:_CANDIDATES_LIMIT]}
     matches = get_close_matches(word.casefold(), folded, n=1, cutoff=0.65)
-    return folded[matches[0]] if matches else None
+    if matches:
+        return folded[matches[0]]
+    short = len(word) < _BEGINNING
+    longer = [each for each in candidates if not short and each.startswith(word)]
+    shorter = [each for each in candidates if len(each) >= _BEGINNING and word.startswith(each)]
+    return (longer + shorter)[0] if len(longer + shorter) == 1 else None

@@ -177,12 +177,14 @@ class Document:
     """The values of a site description, each with its place.
 
     `data` holds dict, list, str, int, float, bool and None. What an alias names is shared, not
-    copied: treat it as read-only.
+    copied: treat it as read-only. `unsound` holds the places of what was wrong and is therefore
+    missing from `data`, or has something else standing in for it.
     """
 
     source: Source
     data: dict[str, Any]
     _root: _Mark = field(repr=False)
+    unsound: frozenset[Path] = frozenset()
 
     def span(self, path: Path, *, key: bool = False) -> Span:
         """Return where the value at `path` stands, or with `key` the key (inside its quotes).
@@ -628,7 +630,10 @@ class _Builder:
             self._stop("E006", "the site description is empty")
         if not isinstance(node.data, dict):
             self._stop("E011", "the site description must be a mapping of keys", start, end)
-        self.document = Document(self._source, node.data, _Mark(-1, -1, start, end, node.inner))
+        root = _Mark(-1, -1, start, end, node.inner)
+        # anything may be missing where, say, the second of two equal keys was dropped
+        unsound: frozenset[Path] = frozenset({()} if self._problems else ())
+        self.document = Document(self._source, node.data, root, unsound)
 
 
 def _character(character: str) -> str:

@@ -123,6 +123,8 @@ class Site:
     groups: tuple[HostGroup, ...]
     signers: tuple[str, ...]
     """Who may sign bundles: `NAME TYPE KEY`; empty if bundles need not be signed."""
+    unsound: frozenset[Path] = frozenset()
+    """Places of what was wrong, and is left out here or has something else standing in for it."""
 
     def groups_with(self, role: str) -> Iterator[HostGroup]:
         """Yield the groups whose hosts have the role."""
@@ -141,11 +143,12 @@ class Site:
             yield self.nova
 
 
-def build(document: Document, report: Report) -> Site | None:
-    """Return the site that the document describes; None if a name in it means nothing.
+def build(document: Document, report: Report) -> Site:
+    """Return the site that the document describes.
 
     The document must have passed the schema. Diagnostics E121 to E123 and E201, E202 and E208 are
-    raised here, since without the thing they miss there is no site to apply rules to.
+    raised here; something stands in for a release or platform that is none, and hosts of a range
+    that is none are left out, so that the rules can judge the rest.
     """
     return _Builder(document, report).site()
 
@@ -155,20 +158,18 @@ class _Builder:
         self._document = document
         self._data: dict[str, Any] = document.data
         self._report = report
+        self._unsound = set(document.unsound)
 
-    def site(self) -> Site | None:
+    def site(self) -> Site:
         openstack = self._data["openstack"]
-        before = len(self._report)
         release = self._release("openstack", openstack["release"], ("openstack", "release"))
         platform = self._platform(openstack["platform"], ("openstack", "platform"))
         clusters = {
             name: self._cluster(name, entry) for name, entry in self._data["clusters"].items()
         }
         groups = self._groups(platform)
-        if len(self._report) > before or release is None:
-            return None
         services = self._data["services"]
-        cluster = next(cluster for cluster in clusters.values() if cluster)
+        cluster = next(iter(clusters.values()))
         return Site(
             name=self._data["site"],
             release=release,
@@ -181,15 +182,18 @@ class _Builder:
             nova=self._nova(cluster, services.get("nova")),
             groups=groups,
             signers=tuple(self._data.get("signers", ())),
+            unsound=frozenset(self._unsound),
         )
 
-    def _release(self, product: str, spelling: str, path: Path) -> Release | None:
+    def _release(self, product: str, spelling: str, path: Path) -> Release:
         names = knowledge.release_names(product)
         release = names.get(spelling.lower())
         if release and release.supported:
             return release
-        known = [each.name for each in knowledge.releases(product) if each.supported]
-        guess = did_you_mean(spelling.lower(), names)
+        supported = [each for each in knowledge.releases(product) if each.supported]
+        guess = did_you_mean(
+            spelling.lower(), [name for name, each in names.items() if each.supported]
+        )
         self._report.add(
             "E201",
             f"this version does not support {product} {release.name}"
@@ -197,31 +201,31 @@ class _Builder:
             else f"{quote(spelling)} is not a release of {product}"
             + (f"; did you mean {quote(guess)}?" if guess else ""),
             self._document.span(path),
-            help=f"supported are {', '.join(known)}",
+            help=f"supported are {', '.join(each.name for each in supported)}",
         )
-        return None
+        self._unsound.add(path)
+        return supported[-1]
 
-    def _platform(self, name: str, path: Path) -> Platform | None:
+    def _platform(self, name: str, path: Path) -> Platform:
         known = knowledge.platforms()
-        if name not in known:
-            guess = did_you_mean(name, known)
-            self._report.add(
-                "E202",
-                f"{quote(name)} is not a platform"
-                + (f"; did you mean {quote(guess)}?" if guess else ""),
-                self._document.span(path),
-                help=f"known are {', '.join(known)}",
-            )
-        return known.get(name)
+        if name in known:
+            return known[name]
+        guess = did_you_mean(name, known)
+        self._report.add(
+            "E202",
+            f"{quote(name)} is not a platform"
+            + (f"; did you mean {quote(guess)}?" if guess else ""),
+            self._document.span(path),
+            help=f"known are {', '.join(known)}",
+        )
+        self._unsound.add(path)
+        return next(iter(known.values()))
 
-    def _cluster(self, name: str, entry: dict[str, Any]) -> Cluster | None:
+    def _cluster(self, name: str, entry: dict[str, Any]) -> Cluster:
         path: Path = ("clusters", name)
-        release = self._release("ceph", entry["release"], (*path, "release"))
-        if release is None:
-            return None
         return Cluster(
             name=name,
-            release=release,
+            release=self._release("ceph", entry["release"], (*path, "release")),
             fsid=entry["fsid"],
             mon_host=tuple(entry["mon_host"]),
             pools={
@@ -286,7 +290,7 @@ class _Builder:
             path=("services", "nova"),
         )
 
-    def _groups(self, default: Platform | None) -> tuple[HostGroup, ...]:
+    def _groups(self, default: Platform) -> tuple[HostGroup, ...]:
         groups = []
         first_named: dict[str, str] = {}
         for pattern, entry in self._data["hosts"].items():
@@ -296,6 +300,7 @@ class _Builder:
             except ranges.RangeError as error:
                 span = self._document.span(path, key=True).part(error.offset, error.length)
                 self._report.add(error.code, error.message, span)
+                self._unsound.add(path)
                 continue
             for name in names:
                 if name in first_named:
@@ -310,8 +315,7 @@ class _Builder:
             platform = default
             if "platform" in entry:
                 platform = self._platform(entry["platform"], (*path, "platform"))
-            if platform:
-                groups.append(
-                    HostGroup(pattern, tuple(names), frozenset(entry["roles"]), platform, path)
-                )
+            groups.append(
+                HostGroup(pattern, tuple(names), frozenset(entry["roles"]), platform, path)
+            )
         return tuple(groups)

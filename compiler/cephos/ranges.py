@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
-from cephos.diagnostics import quote
+from cephos.diagnostics import BLANK, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +62,9 @@ def expand(pattern: str) -> list[str]:
     """
     if len(pattern) > _PATTERN_LIMIT:
         raise RangeError("E121", f"a host range is at most {_PATTERN_LIMIT} characters long")
+    if pattern == BLANK:
+        message = "a blank to fill in: the name of a host, as `hostname` prints it there"
+        raise RangeError("E123", message, 0, len(pattern))
     pieces = list(_pieces(pattern))
     for offset, text, inside in pieces:
         if not inside:
@@ -93,10 +96,8 @@ def _check_literal(text: str, offset: int) -> None:
     if character in "[]":
         raise RangeError("E121", f"the '{character}' has no matching bracket", at)
     if character.isupper():
-        message = (
-            f"host names are in lower case: {quote(character.lower())}, not {quote(character)}"
-        )
-        raise RangeError("E123", message, at)
+        message = f"host names are in lower case: {quote(text.lower())}, not {quote(text)}"
+        raise RangeError("E123", message, offset, len(text))
     message = f"{quote(character)} cannot be part of a host name; only a-z, 0-9, '-' and '.' can"
     raise RangeError("E123", message, at)
 

@@ -10,22 +10,30 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cephos import knowledge
-from cephos.diagnostics import Diagnostic, did_you_mean, quote
+from cephos.diagnostics import Diagnostic, describe, did_you_mean, quote
 from cephos.model import CEPH_ADMIN, CINDER, SERVICES
-from cephos.services import MANAGED, keyring_readers, keyrings
+from cephos.services import MANAGED, keyring_readers, keyrings, stores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cephos.diagnostics import Report, Span
     from cephos.knowledge import Option, OptionValue
     from cephos.load import Document
-    from cephos.model import Path, Site
+    from cephos.model import HostGroup, Path, Site
 
-Rule = "Callable[[Site, Places], Iterator[Diagnostic]]"
+    Rule = Callable[[Site, "Places"], Iterator[Diagnostic]]
 
-RULES: list[Callable[[Site, Places], Iterator[Diagnostic]]] = []
-"""Every rule, in the order of the codes."""
+RULES: dict[Rule, tuple[Path, ...]] = {}
+"""Every rule, in the order of the codes, with the places that it relies on."""
+
+_SHOWN = 12
+ANY = "*"
+RELEASE: Path = ("openstack", "release")
+POOLS: Path = ("clusters", ANY, "pools", ANY)
+STORES: Path = ("services", ANY, "backends", ANY)
+ROLES: Path = ("hosts", ANY, "roles", ANY)
+"""Places that rules rely on: where something is wrong there, a rule cannot tell what is missing."""
 
 EXAMPLE_UUIDS = frozenset(
     {
@@ -91,27 +99,48 @@ class Places:
         """Return where the value stands."""
         return self._document.span(path)
 
+    def role(self, group: HostGroup, role: str) -> Span:
+        """Return where a group of hosts is given a role."""
+        roles = self._document.data["hosts"][group.pattern]["roles"]
+        index = roles.index(role) if isinstance(roles, list) and role in roles else 0
+        return self.value((*group.path, "roles", index))
+
 
 def check(site: Site, document: Document, report: Report) -> None:
-    """Apply every rule."""
+    """Apply every rule that has what it relies on."""
     places = Places(document)
-    for rule in RULES:
-        report.extend(rule(site, places))
+    for rule, relied_on in RULES.items():
+        if not any(_is_of(place, kind) for place in site.unsound for kind in relied_on):
+            report.extend(rule(site, places))
 
 
-def _rule(
-    rule: Callable[[Site, Places], Iterator[Diagnostic]],
-) -> Callable[[Site, Places], Iterator[Diagnostic]]:
-    RULES.append(rule)
-    return rule
+def _is_of(place: Path, kind: Path) -> bool:
+    """Tell whether a place is of a kind, or around places of that kind."""
+    return len(place) <= len(kind) and all(
+        wanted in {step, ANY} for step, wanted in zip(place, kind, strict=False)
+    )
 
 
-def _hint(word: str, candidates: Mapping[str, object] | set[str]) -> str:
+def _rule(*relied_on: Path) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        RULES[rule] = relied_on
+        return rule
+
+    return register
+
+
+def _hint(word: str, candidates: Iterable[str]) -> str:
     guess = did_you_mean(word, candidates)
     return f"; did you mean {quote(guess)}?" if guess else ""
 
 
-@_rule
+def _listed(names: Iterable[str]) -> str:
+    shown = [quote(name) for name in names]
+    more = [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    return ", ".join(shown[:_SHOWN] + more) or "none"
+
+
+@_rule(STORES)
 def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E203: an entry under `clients` that no service names fixes nothing."""
     for cluster in site.clusters.values():
@@ -122,10 +151,11 @@ def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
                     "E203",
                     f"client {quote(client)} is not used by any service{_hint(client, used)}",
                     at.key((*cluster.path, "clients", client)),
+                    help=f"services use {_listed(used)}; an entry here only fixes what is theirs",
                 )
 
 
-@_rule
+@_rule(POOLS)
 def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E204: a service stores in a pool that its cluster does not describe."""
     for store in site.stores():
@@ -135,11 +165,12 @@ def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
                 f"cluster {quote(store.cluster.name)} has no pool {quote(store.pool)}"
                 f"{_hint(store.pool, store.cluster.pools)}",
                 at.value((*store.path, "pool")),
-                help=f"add it under clusters.{store.cluster.name}.pools, or name one of those",
+                help=f"it has {_listed(store.cluster.pools)};"
+                f" a new one goes under clusters.{store.cluster.name}.pools",
             )
 
 
-@_rule
+@_rule(STORES)
 def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E206: a host runs a service that the site does not describe."""
     described = {store.path[1] for store in site.stores()}
@@ -149,11 +180,12 @@ def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
                 yield Diagnostic(
                     "E206",
                     f"role {quote(role)} needs services.{service}, which is not described",
-                    at.key(group.path),
+                    at.role(group, role),
+                    help=f"describe services.{service} (its pool and client), or drop the role",
                 )
 
 
-@_rule
+@_rule()
 def example_uuids_are_refused(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E209: an identity copied from documentation is not an identity."""
     for cluster in site.clusters.values():
@@ -172,7 +204,7 @@ def example_uuids_are_refused(site: Site, at: Places) -> Iterator[Diagnostic]:
                 )
 
 
-@_rule
+@_rule()
 def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E210: libvirt holds one key per UUID."""
     owners: dict[str, str] = {}
@@ -191,50 +223,96 @@ def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
             owners[uuid] = client
 
 
-@_rule
+@_rule()
 def one_reader_per_keyring(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E211: a keyring file has one owner, so one service user per host can read it."""
     for group in site.groups:
         for keyring in keyrings(site, group):
             readers = keyring_readers(site, group, keyring)
             if len(readers) > 1:
+                users = [
+                    store
+                    for store, user in stores_of(site, group)
+                    if user and store.client == keyring.client
+                ]
                 yield Diagnostic(
                     "E211",
-                    f"client {quote(keyring.client)} is used by {' and '.join(readers)} on the same"
-                    " host, and its keyring can belong to only one of them",
-                    at.key(group.path),
+                    f"client {quote(keyring.client)} is used by {' and '.join(readers)} on"
+                    f" {quote(group.pattern)}, and its keyring can belong to only one of them",
+                    at.value((*users[-1].path, "client")),
                     help="give each service a client of its own",
                 )
 
 
-@_rule
+@_rule()
 def options_are_right(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E212 to E214, W303: an option exists in the release, is free to set, and has a fit value."""
+    """E212 to E214: an option exists, is free to set, and has a fit value."""
+    first: dict[tuple[Path, str], str] = {}
+    for service, path, option, value in _options(site):
+        spelling = str(path[-1])
+        if isinstance(option, list):
+            yield _no_such_option(service, spelling, option, at.key(path))
+            continue
+        name = f"{service}'s option {quote(option.name)}"
+        earlier = first.setdefault((path[:-1], option.full_name), spelling)
+        if earlier != spelling:
+            yield Diagnostic(
+                "E213",
+                f"{name} is set above already, as {quote(earlier)}",
+                at.key(path),
+                help="keep one of the two: a file cannot hold both",
+            )
+        elif option.full_name in MANAGED[service]:
+            yield Diagnostic(
+                "E213",
+                f"{name} follows from {MANAGED[service][option.full_name]}, so it cannot be set"
+                " here",
+                at.key(path),
+                help="leave it out: the bundles set it",
+            )
+        misfit = _misfit(option, value)
+        if misfit:
+            yield Diagnostic("E214", f"{name} {misfit}", at.value(path))
+
+
+@_rule(RELEASE)
+def options_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E212 and W303: the services of this release read the option, without a warning."""
+    for service, path, option, _ in _options(site):
+        if isinstance(option, list) or option.full_name in MANAGED[service]:
+            continue
+        name = f"{service}'s option {quote(option.name)}"
+        use = f"use {option.instead}" if option.instead else "leave it out"
+        if not option.known_in(site.release):
+            gone = option.until and not knowledge.within(site.release, None, option.until)
+            when = f"went after {option.until}" if gone else f"came with {option.since}"
+            yield Diagnostic(
+                "E212", f"{name} is unknown to {site.release.name}: it {when}", at.key(path), use
+            )
+        elif option.deprecated_in(site.release):
+            yield Diagnostic(
+                "W303", f"{name} is deprecated since {option.deprecated}", at.key(path), use
+            )
+
+
+def _options(site: Site) -> Iterator[tuple[str, Path, Option | list[Option], OptionValue]]:
+    """Yield service, place, meaning and value of each option that the site gives."""
     for store in site.stores():
-        service = store.path[1]
-        assert isinstance(service, str)  # noqa: S101  # for mypy: paths of services are text
-        spellings: dict[str, str] = {}
+        service = str(store.path[1])
         for spelling, value in store.options.items():
             path = (*store.path, "options", spelling)
-            option = knowledge.find_option(service, spelling)
-            if isinstance(option, list):
-                yield _no_such_option(service, spelling, option, at.key(path))
-                continue
-            first = spellings.setdefault(option.full_name, spelling)
-            if first != spelling:
-                yield Diagnostic(
-                    "E213",
-                    f"{service}'s option {quote(option.name)} follows from {quote(first)} above, so"
-                    " it cannot be set again",
-                    at.key(path),
-                )
-            yield from _option(site, service, option, value, (at.key(path), at.value(path)))
+            yield service, path, knowledge.find_option(service, spelling), value
 
 
 def _no_such_option(service: str, spelling: str, alike: list[Option], span: Span) -> Diagnostic:
     if alike:
         names = ", ".join(option.full_name for option in alike)
-        return Diagnostic("E212", f"{quote(spelling)} could be any of {names}", span)
+        return Diagnostic(
+            "E212",
+            f"{quote(spelling)} could be any of {names}",
+            span,
+            help="write the one that you mean with its section",
+        )
     table = knowledge.options(service)
     candidates = {option.name for option in table.values()} | set(table)
     return Diagnostic(
@@ -245,36 +323,12 @@ def _no_such_option(service: str, spelling: str, alike: list[Option], span: Span
     )
 
 
-def _option(
-    site: Site, service: str, option: Option, value: OptionValue, spans: tuple[Span, Span]
-) -> Iterator[Diagnostic]:
-    key, place = spans
-    release = site.release
-    name = f"{service}'s option {quote(option.name)}"
-    use = f"use {option.instead}" if option.instead else None
-    if option.full_name in MANAGED[service]:
-        yield Diagnostic(
-            "E213",
-            f"{name} follows from {MANAGED[service][option.full_name]}, so it cannot be set here",
-            key,
-        )
-    elif not option.known_in(release):
-        gone = option.until and not knowledge.within(release, None, option.until)
-        when = f"went after {option.until}" if gone else f"came with {option.since}"
-        yield Diagnostic("E212", f"{name} is unknown to {release.name}: it {when}", key, use)
-    elif option.deprecated_in(release):
-        yield Diagnostic(
-            "W303", f"{name} is deprecated since {option.deprecated}", key, use or "leave it out"
-        )
-    misfit = _misfit(option, value)
-    if misfit:
-        yield Diagnostic("E214", f"{name} {misfit}", place)
-
-
 def _misfit(option: Option, value: OptionValue) -> str | None:
     """Say why the value does not fit the option; None if it does."""
     kind, check = _KINDS[option.type]
-    return f"must be {kind}" if not check(value) else next(_misfits(option, value), None)
+    if not check(value):
+        return f"must be {kind}, not {describe(value)}"
+    return next(_misfits(option, value), None)
 
 
 def _whole(value: OptionValue) -> bool:
@@ -313,11 +367,14 @@ def _misfits(option: Option, value: OptionValue) -> Iterator[str]:
     if not "".join(map(str, items)).isprintable():
         yield "must be one line of printable characters"
     if isinstance(value, int) and option.minimum is not None and value < option.minimum:
-        yield f"must be at least {option.minimum}"
+        yield f"must be at least {option.minimum}, not {value}"
     if isinstance(value, int) and option.maximum is not None and value > option.maximum:
-        yield f"must be at most {option.maximum}"
+        yield f"must be at most {option.maximum}, not {value}"
     if option.choices and str(value) not in option.choices:
-        yield f"must be one of {', '.join(filter(None, option.choices))}"
+        choices = list(filter(None, option.choices))
+        yield f"must be one of {', '.join(choices)}, not {describe(value)}" + (
+            _hint(str(value), choices)
+        )
     if option.name == "disk_cachemodes" and not all(
         "=" in item for item in ",".join(map(str, items)).split(",")
     ):
@@ -330,7 +387,7 @@ def _splits(item: str | int) -> bool:
     return str(item).split(",") != [str(item).strip()] or not str(item)
 
 
-@_rule
+@_rule(ROLES)
 def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E215: exactly one host makes pools, users and hand-offs."""
     admins = site.hosts_with(CEPH_ADMIN)
@@ -340,7 +397,7 @@ def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "E215",
             f"{len(admins)} hosts have the role 'ceph-admin'; one makes the pools, users and keys",
-            at.key(group.path),
+            at.role(group, CEPH_ADMIN),
             help="keep the role on one host that has the cluster's admin keyring",
         )
     if not admins:
@@ -352,7 +409,7 @@ def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
         )
 
 
-@_rule
+@_rule()
 def one_volume_service_per_backend(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E217: two cinder-volume services on one backend corrupt its state, unless they coordinate."""
     hosts = site.hosts_with(CINDER)
@@ -362,13 +419,13 @@ def one_volume_service_per_backend(site: Site, at: Places) -> Iterator[Diagnosti
                 "E217",
                 f"{len(hosts)} hosts have the role 'cinder', and would run backend"
                 f" {quote(site.backends[0].name)} side by side without coordination",
-                at.key(group.path),
+                at.role(group, CINDER),
                 help="active-active Cinder is not supported by this version: keep the role on one"
                 " host",
             )
 
 
-@_rule
+@_rule()
 def backends_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E219: some sections of cinder.conf mean something else."""
     for backend in site.backends:
@@ -377,10 +434,12 @@ def backends_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnost
                 "E219",
                 f"section [{backend.name}] of cinder.conf is not free for a backend",
                 at.key(backend.path),
+                help="Cinder or one of its libraries reads other options there: choose another"
+                " name, such as rbd",
             )
 
 
-@_rule
+@_rule()
 def services_are_not_the_administrator(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E221: a service that is client.admin may destroy the cluster."""
     for store in site.stores():
@@ -389,10 +448,12 @@ def services_are_not_the_administrator(site: Site, at: Places) -> Iterator[Diagn
                 "E221",
                 "client 'admin' is the cluster's administrator; a service needs a user of its own",
                 at.value((*store.path, "client")),
+                help=f"name a new one, such as {store.path[1]}: it is made with the least rights"
+                " that do",
             )
 
 
-@_rule
+@_rule(STORES)
 def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W301: a pool that no service stores in."""
     for cluster in site.clusters.values():
@@ -402,22 +463,28 @@ def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
             # a service that misspells this pool's name is told so (E204), and that explains this
             if name not in used and not did_you_mean(name, misspelt):
                 yield Diagnostic(
-                    "W301", f"pool {quote(name)} is not used by any service", at.key(pool.path)
+                    "W301",
+                    f"pool {quote(name)} is not used by any service",
+                    at.key(pool.path),
+                    help="it would be made and stay empty: name it in a service, or drop it",
                 )
 
 
-@_rule
+@_rule(ROLES)
 def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W302: a service that no host runs."""
     described = {store.path[1] for store in site.stores()}
     for role, service in SERVICES.items():
         if service in described and not site.hosts_with(role):
             yield Diagnostic(
-                "W302", f"no host has the role {quote(role)}", at.key(("services", service))
+                "W302",
+                f"no host has the role {quote(role)}",
+                at.key(("services", service)),
+                help=f"give it to the hosts that run {service}; without, nothing reads this",
             )
 
 
-@_rule
+@_rule()
 def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W304: services that share a pool can destroy each other's data and confuse its statistics."""
     users: defaultdict[tuple[str, str], list[str]] = defaultdict(list)

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cephos.diagnostics import Diagnostic, did_you_mean, quote
+from cephos.diagnostics import BLANK, Diagnostic, describe, did_you_mean, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Schema = Mapping[str, Any]
 
 _SHOWN_LIMIT = 12
+# A fault that leaves an object too little is a fault of what is around it: a site has ten levels.
+_PASSES = 12
 _PLAIN_KEY = re.compile(r"[^\s.'\"]{1,60}")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
@@ -113,6 +116,82 @@ def check(document: Document, schema: Schema) -> list[Diagnostic]:
     ]
 
 
+def sound(document: Document, schema: Schema) -> Document | None:
+    """Return the part of a document that keeps to the schema; None if that is not a site at all.
+
+    What breaks the schema gives way to what was probably meant, or to the first of its schema's
+    `examples`. Else it is left out, and with it the object that cannot do without it. The places
+    of all are in `unsound`.
+    """
+    from referencing import Registry  # noqa: PLC0415  # see check
+
+    validator = _validator()(schema, registry=Registry())
+    data = _copied(document.data)
+    unsound = set(document.unsound)
+    for _ in range(_PASSES):
+        wrong = {
+            place: instead
+            for error in validator.iter_errors(data)
+            for place, instead in _wrong(_fault(document, error), schema)
+        }
+        if not wrong:
+            return replace(document, data=data, unsound=frozenset(unsound))
+        if () in wrong:
+            break
+        unsound.update(wrong)
+        # the last item of a list first, so that those before keep their places
+        for place in sorted(wrong, reverse=True):
+            _put(data, place, wrong[place])
+    return None
+
+
+def _wrong(fault: _Fault, schema: Schema) -> Iterator[tuple[Path, Any]]:
+    """Yield each place that is at fault, and what can stand in for what is there (or None)."""
+    match fault.keyword:
+        case _ if fault.is_name:
+            yield (*fault.path, fault.value), None
+        case "additionalProperties":
+            for finding in _unknown_keys(fault):
+                yield finding.path, None
+                if finding.key:
+                    yield (*fault.path, finding.key), fault.value[finding.path[-1]]
+        case "required":
+            for key in set(fault.wanted) - set(fault.value) - _meant_keys(fault):
+                examples = _examples(schema, fault.schema.get("properties", {}).get(key))
+                yield ((*fault.path, key), examples[0]) if examples else (fault.path, None)
+        case _:
+            yield fault.path, _repaired(fault)
+
+
+def _meant_keys(fault: _Fault) -> set[str | None]:
+    """Return the keys that are missing because they are misspelt."""
+    closed = fault.schema.get("additionalProperties") is False
+    return {finding.key for finding in _unknown_keys(fault)} if closed else set()
+
+
+def _put(data: Any, place: Path, value: Any) -> None:
+    """Set what is at a place, or take it away for None."""
+    for step in place[:-1]:
+        data = data[step]
+    if value is None:
+        del data[place[-1]]
+    else:
+        data[place[-1]] = _copied(value)
+
+
+def _copied(data: Any) -> Any:
+    """Return a copy of the containers, where what an alias repeats is no longer shared."""
+    if isinstance(data, dict):
+        return {key: _copied(value) for key, value in data.items()}
+    return [_copied(value) for value in data] if isinstance(data, list) else data
+
+
+def _examples(root: Schema, schema: Any) -> Sequence[Any]:
+    own = schema.get("examples") if isinstance(schema, dict) else None
+    target = _target(root, schema)
+    return own or (target.get("examples", ()) if isinstance(target, dict) else ())
+
+
 @cache
 def _validator() -> Any:
     import jsonschema  # noqa: PLC0415  # 70 ms that `--help` does not need
@@ -133,8 +212,12 @@ def _pattern(_validator: Any, wanted: str, value: Any, _schema: Any) -> Iterator
     """Match as ECMA 262 does: `$` is the very end (Python's also stands before a line feed)."""
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415  # see _validator
 
-    if isinstance(value, str) and not re.search(re.sub(r"\$\Z", r"\\Z", wanted), value):
+    if isinstance(value, str) and not re.search(_anchored(wanted), value):
         yield ValidationError("form")
+
+
+def _anchored(pattern: str) -> str:
+    return re.sub(r"\$\Z", r"\\Z", pattern)
 
 
 def _unique_items(_validator: Any, wanted: Any, value: Any, _schema: Any) -> Iterator[Any]:
@@ -288,25 +371,9 @@ def _missing_companions(fault: _Fault) -> Iterator[_Finding]:
 def _type(fault: _Fault) -> Iterator[_Finding]:
     wanted = [fault.wanted] if isinstance(fault.wanted, str) else fault.wanted
     text = None if fault.is_name else fault.document.text(fault.path)
-    found, hint = _found(fault.value, text), _type_hint(wanted, fault.value, text)
+    found, hint = describe(fault.value, text), _type_hint(wanted, fault.value, text)
     message = f"{_prefix(fault.path)}must be {' or '.join(map(_TYPES.__getitem__, wanted))}"
     yield _Finding("E103", f"{message}, not {found}", fault.path, help=hint)
-
-
-def _found(value: Any, text: str | None) -> str:
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return f"the truth value {text or str(value).lower()}"
-        case int() | float():
-            return f"the number {text or value}"
-        case str():
-            return f"the text {quote(value)}"
-        case list():
-            return "a list"
-        case _:
-            return "a mapping"
 
 
 def _type_hint(wanted: Sequence[str], value: Any, text: str | None) -> str | None:
@@ -325,23 +392,48 @@ def _type_hint(wanted: Sequence[str], value: Any, text: str | None) -> str | Non
 
 def _choice(fault: _Fault) -> Iterator[_Finding]:
     allowed = fault.wanted if fault.keyword == "enum" else [fault.wanted]
-    texts = [value for value in allowed if isinstance(value, str)]
-    suggestion, hint = None, None
-    if isinstance(fault.value, str):
-        suggestion = did_you_mean(fault.value, texts)
-    elif (text := fault.document.text(fault.path)) in texts:
-        hint = f'quote it: "{text}"'
+    text = fault.document.text(fault.path)
+    hint = f'quote it: "{text}"' if text in allowed and text != fault.value else None
     what = (
         f"is not one of {_listed(allowed)}" if len(allowed) > 1 else f"must be {_listed(allowed)}"
     )
-    message = f"{fault.subject} {what}{_meant(suggestion)}"
+    message = f"{fault.subject} {what}{_meant(_repaired(fault))}"
     yield _Finding("E104", message, fault.path, help=hint)
 
 
 def _form(fault: _Fault) -> Iterator[_Finding]:
     form = fault.requirement or _first_sentence(fault.schema)
-    message = f"{fault.subject} does not have the right form{f': {form}' if form else ''}"
+    what = "is a blank to fill in" if fault.value == BLANK else "does not have the right form"
+    message = f"{fault.subject} {what}{f': {form}' if form else ''}{_meant(_repaired(fault))}"
     yield _Finding("E105", message, fault.path)
+
+
+def _repaired(fault: _Fault) -> str | None:
+    """Return the text that a scalar was probably meant to be."""
+    if fault.keyword == "type" and "string" in fault.wanted and not fault.is_name:
+        return fault.document.text(fault.path) or None
+    if not isinstance(fault.value, str) or fault.value == BLANK:
+        return None
+    if fault.keyword == "enum":
+        return did_you_mean(fault.value, filter(_is_text, fault.wanted))
+    if fault.keyword == "pattern":
+        fits = re.compile(_anchored(fault.wanted)).search
+        return next(filter(fits, _respelt(fault.value.strip())), None)
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _respelt(text: str) -> Iterator[str]:
+    """Yield a text in the spellings that people mistake for one another."""
+    yield text
+    yield text.lower()
+    yield text.removeprefix("client.")
+    yield f"[{text}]"  # an IPv6 address
+    yield re.sub(r"[\s_]+", "-", text)
+    yield re.sub(r"[\s_]+", "-", text.lower())
 
 
 def _combination(fault: _Fault) -> Iterator[_Finding]:
@@ -416,7 +508,9 @@ _SINGLES = frozenset(
     | {"not", "if", "then", "else"}
 )
 _CONDITIONS = frozenset({"allOf", "not", "if", "then", "else"})
-_ANNOTATIONS = frozenset({"$ref", "title", "description", "markdownDescription", "default"})
+_ANNOTATIONS = frozenset(
+    {"$ref", "title", "description", "markdownDescription", "default", "examples"}
+)
 
 
 def unsuitable(schema: Schema) -> list[str]:
