@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -113,6 +114,18 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
         for path in sorted(folder.rglob("*"))
         if not path.is_dir()
     }
+
+
+def told(out: Path) -> dict[str, dict[str, str]]:
+    """Return what the manifest tells of each file: checksum, mode and source."""
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    entries: dict[str, dict[str, str]] = manifest["files"]
+    for block in manifest["bundles"]:
+        for host, own in block["hosts"].items():
+            for path, shared in block["files"].items():
+                entry = {"source": own["source"], "sha256": own.get(path, "")} | shared
+                entries[f"hosts/{host}/{path}"] = entry
+    return entries
 
 
 def as_root(purpose: str) -> None:

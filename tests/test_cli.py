@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from cephos import __version__, plan, schema_check
-from compiling import PROGRAM, ROOT, SITE, compiled, contents, edited, names, run
+from compiling import PROGRAM, ROOT, SITE, compiled, contents, edited, names, run, told
 
 WITHOUT_A_COMPUTE = edited(("compute[01-02]", "compute01"))
 
@@ -119,7 +119,7 @@ def test_host_compiles_only_these(tmp_path: Path, patterns: list[str], hosts: li
 
 def test_host_keeps_the_others_and_their_entries(tmp_path: Path) -> None:
     out = compiled(tmp_path)
-    before, listed = contents(out), manifest(out)
+    before, listed = contents(out), told(out)
     site = edited(("{pg_num: 64}", "{pg_num: 128}"), ("vms: {}", "vms: {pg_num: 8}"))
     site = edited(("client: cinder}", "client: cinder, volume_backend_name: fast}"), site=site)
     assert run(tmp_path, "site.yaml", "-o", "out", "--host", "os1", site=site).status == 0
@@ -133,16 +133,11 @@ def test_host_keeps_the_others_and_their_entries(tmp_path: Path) -> None:
         "hosts/os1/files/cinder.conf",
     }
     # RUNBOOK.md is of the whole site; these two edits do not change it
-    for path, entry in manifest(out).items():
+    for path, entry in told(out).items():
         assert (entry == listed[path]) == (path not in changed)
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=True)
     assert run(tmp_path, "site.yaml", "-o", "out").status == 0
     assert b"--pg_num 8" in (out / "hosts/ceph1/steps/10-pools.sh").read_bytes()
-
-
-def manifest(out: Path) -> dict[str, Any]:
-    files: dict[str, Any] = json.loads((out / "manifest.json").read_bytes())["files"]
-    return files
 
 
 def test_host_that_matches_none_is_an_error(tmp_path: Path) -> None:

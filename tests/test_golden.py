@@ -21,7 +21,7 @@ import pytest
 from cephos.diagnostics import Report
 from cephos.load import load, read
 from cephos.render import runtime
-from compiling import ROOT, contents, run
+from compiling import ROOT, contents, run, told
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("cases/*/site.yaml"))
 UPDATE = bool(os.environ.get("CEPHOS_UPDATE"))
@@ -102,11 +102,12 @@ def test_manifest_lists_every_file_with_its_origin(case: Path, out: Path) -> Non
     assert manifest["site_sha256"] == hashlib.sha256((case / "site.yaml").read_bytes()).hexdigest()
     assert re.fullmatch(r"cephos-compile \d+\.\d+\.\d+", manifest["compiler"])
     files = contents(out)
-    assert sorted(manifest["files"]) == sorted(set(files) - {"SHA256SUMS", "manifest.json"})
+    entries = told(out)
+    assert sorted(entries) == sorted(set(files) - {"SHA256SUMS", "manifest.json"})
     document = load(source, Report())
     assert document
     assert manifest["site"] == document.data["site"]
-    for path, entry in manifest["files"].items():
+    for path, entry in entries.items():
         data, mode = files[path]
         assert entry["sha256"] == hashlib.sha256(data).hexdigest()
         assert entry["mode"] == f"{mode:04o}"
@@ -133,10 +134,10 @@ def test_runtime_is_the_same_in_every_bundle(out: Path) -> None:
 
 
 def test_bundles_of_one_entry_differ_by_name_alone(out: Path) -> None:
-    manifest = json.loads((out / "manifest.json").read_bytes())["files"]
+    entries = told(out)
     nameless: dict[str, dict[str, tuple[bytes, int]]] = {}
     for bundle in bundles(out):
-        entry = manifest[f"hosts/{bundle.name}/host.env"]["source"]
+        entry = entries[f"hosts/{bundle.name}/host.env"]["source"]
         files = {
             path: (data.replace(bundle.name.encode(), b"HOST"), mode)
             for path, (data, mode) in contents(bundle).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import random
@@ -18,7 +19,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cephos.render import File, covered
+from cephos import model, plan
+from cephos.diagnostics import Report, Source
+from cephos.load import load
+from cephos.render import render
+from cephos.tree import Bundles, File, Tree
 from cephos.write import Out
 from compiling import (
     PROGRAM,
@@ -36,8 +41,6 @@ from compiling import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from cephos.render import Tree
 
 OTHER = edited(
     ("compute[01-02]", "compute[02-03]"),
@@ -178,7 +181,7 @@ def test_a_file_where_a_folder_belongs_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / "out/hosts").write_text("mine")
     refused(
         tmp_path,
-        "cephos-compile: error: cannot read out/hosts/ceph1/README.md: Not a directory\n",
+        "cephos-compile: error: cannot read out/hosts: Not a directory\n",
     )
 
 
@@ -207,7 +210,8 @@ def test_a_link_to_a_folder_inside_out_is_refused(tmp_path: Path, folder: str) -
 def test_out_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(SITE)
     (tmp_path / "out").write_text("mine")
-    refused(tmp_path, "cephos-compile: error: cannot read out/manifest.json: Not a directory\n")
+    said = "cephos-compile: error: out is not a folder\n"
+    refused(tmp_path, said + "  -> move it away, or compile into another folder\n")
 
 
 BAD_LISTS: dict[str, bytes] = {
@@ -217,6 +221,9 @@ BAD_LISTS: dict[str, bytes] = {
     "no files": b'{"site": "lon1"}',
     "files that are no map": b'{"files": ["hosts/os1/apply"]}',
     "files that are nothing": b'{"files": null}',
+    "an entry that is nothing": b'{"files": {"hosts/compute01/apply": null}}',
+    "bundles that are nothing": b'{"files": {}, "bundles": [null]}',
+    "bundles without hosts": b'{"files": {}, "bundles": [{"files": {}}]}',
     "deep": b'{"files":' + b"[" * 100_000,
     **{
         f"the path {path!r}": json.dumps({"files": {path: {"sha256": "0" * 64}}}).encode()
@@ -287,22 +294,45 @@ EVENTS = ("open", "os.mkdir", "os.rmdir", "os.remove", "os.rename", "os.chmod")
 
 def trees() -> tuple[Tree, Tree]:
     """Return two small trees; from the first to the second every kind of change happens."""
-    old, new = (
-        {
-            "RUNBOOK.md": File(b"same", "site"),
-            "hosts/both/README.md": File(b"old" * 9999, "hosts"),
-            "hosts/both/apply": File(b"same", "site"),
-            "hosts/left/files/x.conf": File(b"left", "site"),
-            "hosts/left/steps/10-x.sh": File(b"left", "site", executable=True),
-        },
-        {
-            "RUNBOOK.md": File(b"same", "site"),
-            "hosts/both/README.md": File(b"new" * 9999, "hosts"),
-            "hosts/both/apply": File(b"same", "site", executable=True),
-            "hosts/came/lib/x.sh": File(b"came", "site"),
-        },
+    apply = File(b"same", "site")
+    old = Tree(
+        {"site": "old"},
+        {"RUNBOOK.md": File(b"same", "site")},
+        (
+            Bundles({"apply": apply}, {"README.md": "old" * 9999}, {"both": "hosts"}),
+            Bundles(
+                {
+                    "files/x.conf": File(b"left", "site"),
+                    "steps/10-x.sh": File(b"left", "site", executable=True),
+                },
+                {},
+                {"left": "site"},
+            ),
+        ),
     )
-    return covered(old, {}, "x", "0"), covered(new, {}, "x", "1")
+    new = Tree(
+        {"site": "new"},
+        {"RUNBOOK.md": File(b"same", "site")},
+        (
+            Bundles(
+                {"apply": File(b"same", "site", executable=True)},
+                {"README.md": "new" * 9999},
+                {"both": "hosts"},
+            ),
+            Bundles({"lib/x.sh": File(b"came", "site")}, {}, {"came": "hosts"}),
+        ),
+    )
+    return old, new
+
+
+def rendered(text: str) -> Tree:
+    """Return what a site that must be right compiles to."""
+    report = Report()
+    document = load(Source("site.yaml", text), report)
+    site = document and model.build(document, report)
+    assert site
+    assert not report.errors
+    return render(plan.plan(site), hashlib.sha256(text.encode()).hexdigest())
 
 
 def cut(out: Path, tree: Tree, at: int, ending: Callable[[], None]) -> int:
@@ -370,7 +400,7 @@ def test_cut_short_at_every_point_the_next_run_completes(
         came_to = cut(out, new, at, ending)
         for path, content in contents(out).items():
             # whole, old or new, at every instant
-            if not path.rpartition("/")[2].startswith("."):
+            if "/." not in f"/{path}":
                 assert content in {complete[name][0].get(path) for name in complete}, (at, path)
         shutil.copytree(out, tmp_path / "back")
         # forwards to the new tree, or back to the old one: nothing of the cut stays
@@ -394,7 +424,7 @@ def test_killed_at_any_instant_the_next_run_completes(tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     new = contents(compiled(fresh, site))
-    tree = {path: File(data, "site", bool(mode & 0o100)) for path, (data, mode) in new.items()}
+    tree = rendered(site)
 
     def write(out: Path) -> int:
         Out(out).write(tree)
@@ -420,7 +450,7 @@ def test_killed_at_any_instant_the_next_run_completes(tmp_path: Path) -> None:
 
 def test_one_host_alone_does_not_pass_for_the_completion_of_a_run(tmp_path: Path) -> None:
     out = compiled(tmp_path)
-    (out / ".cephos-pending.json").write_text('{"files": {"hosts/os1/apply": null}}')
+    (out / ".cephos-pending.json").write_text('{"files": {"hosts/os1/apply": {}}}')
     said = (
         "cephos-compile: error: an earlier run on out was interrupted\n"
         "  -> complete it first: run once without --host\n"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cephos.diagnostics import Report, Source
-    from cephos.render import Tree
+    from cephos.tree import Tree
 
 OK, SITE_HAS_ERRORS, UNUSABLE, FAULT = 0, 1, 2, 70
 
@@ -145,6 +145,7 @@ def _compile(options: argparse.Namespace) -> int:
 
 def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> int:
     """Run the stages in order; each sees only what the one before made of the site."""
+    import hashlib  # noqa: PLC0415
     import json  # noqa: PLC0415
 
     from cephos import lint, load, model, plan, render, rules, schema_check  # noqa: PLC0415
@@ -162,65 +163,45 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     rules.check(site, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
-    tree = render.render(plan.plan(site))
-    selected = _selected([name for group in site.groups for name in group.names], options.host)
-    if not selected:
+    tree = render.render(plan.plan(site), hashlib.sha256(source.text.encode()).hexdigest())
+    if options.host:
+        tree = tree.only(_selected(tree.hosts, options.host))
+    if not tree.hosts:
         _say(f"error: no host of the site matches {' '.join(options.host)}")
         return UNUSABLE
-    wanted_hosts = {None, *selected}
-    tree = {path: file for path, file in tree.items() if _host_of(path) in wanted_hosts}
     lint.lint(tree, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
-    return _deliver(options, tree, site.name, source)
+    return _deliver(options, tree)
 
 
-def _selected(hosts: list[str], patterns: list[str]) -> set[str]:
+def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
     from cephos import ranges  # noqa: PLC0415
 
-    if not patterns:
-        return set(hosts)
     return {host for host in hosts if any(ranges.matches(pattern, host) for pattern in patterns)}
 
 
-def _host_of(path: str) -> str | None:
-    """Return the host whose bundle a file belongs to; None for files of the site."""
-    top, _, rest = path.partition("/")
-    return rest.partition("/")[0] if top == "hosts" else None
-
-
-def _deliver(options: argparse.Namespace, tree: Tree, site: str, source: Source) -> int:
+def _deliver(options: argparse.Namespace, tree: Tree) -> int:
     """Write the tree, or say how OUT differs from it."""
-    import hashlib  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
-    from cephos import render  # noqa: PLC0415
-    from cephos.write import Out, OutError  # noqa: PLC0415
+    from cephos.write import Out  # noqa: PLC0415
 
-    hosts = len({_host_of(path) for path in tree} - {None})
+    hosts = len(tree.hosts)
     if options.check:
         _say(f"{hosts} hosts, {len(tree)} files: right")
         return OK
     out = Out(Path(options.out))
-    kept = {}
-    if options.host:
-        if out.interrupted():
-            raise OutError(
-                f"an earlier run on {options.out} was interrupted",
-                "complete it first: run once without --host",
-            )
-        ours = {_host_of(path) for path in tree}
-        kept = {path: entry for path, entry in out.files.items() if _host_of(path) not in ours}
-    digest = hashlib.sha256(source.text.encode()).hexdigest()
-    tree = render.covered(tree, kept, site, digest)
+    partial = bool(options.host)
     if options.diff:
-        change = out.compare(tree, kept)
-        _print(out.diff(tree, change))
+        change = out.compare(tree, partial=partial)
+        _print(out.diff(change))
         return SITE_HAS_ERRORS if change else OK
-    change = out.write(tree, kept)
-    parts = {"new": change.made, "changed": change.changed, "removed": change.removed}
+    change = out.write(tree, partial=partial)
+    parts = {"new": change.new(), "changed": change.changed, "removed": change.removed}
     counts = ", ".join(f"{len(paths)} {word}" for word, paths in parts.items() if paths)
-    _say(f"{hosts} hosts, {len(tree)} files in {options.out}: {counts or 'nothing to change'}")
+    files = len(change.tree)
+    _say(f"{hosts} hosts, {files} files in {options.out}: {counts or 'nothing to change'}")
     return OK
 
 

@@ -6,6 +6,7 @@ clean is remembered by its content, so the next run does not check it again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -13,21 +14,21 @@ import subprocess
 import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree.ElementTree import ParseError
 
-from cephos import ini, libvirt
+from cephos import cache, ini, libvirt
 from cephos.render import RUNTIME, runtime
+from cephos.tree import bundle_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cephos.diagnostics import Report
     from cephos.load import Document
-    from cephos.render import File, Tree
+    from cephos.tree import File, Tree
 
 SHELLCHECK = (
     "--norc",
@@ -49,30 +50,43 @@ def lint(tree: Tree, document: Document, report: Report) -> None:
     Raises:
         LinterMissingError: the shellcheck that this package depends on is not there.
     """
-    for path, file in _distinct(tree).items():
-        problem = _problem(path, file)
+    distinct = _distinct(tree)
+    for place, file in distinct.items():
+        problem = _problem(place.path, file)
         if problem:
-            _report("E402", f"{path}: {problem}", file, document, report)
-    scripts = {path: file for path, file in _distinct(tree).items() if _is_script(path)}
-    for path, problem in _shellcheck(scripts):
-        _report("E401", f"{path}: {problem}", scripts[path], document, report)
+            _report("E402", f"{place}: {problem}", file, document, report)
+    scripts = {place: file for place, file in distinct.items() if _is_script(place.path)}
+    for place, problem in _shellcheck(scripts):
+        _report("E401", f"{place}: {problem}", scripts[place], document, report)
 
 
-def _distinct(tree: Tree) -> Tree:
-    """Return each content once, under the first of its paths."""
-    first = {file.data: path for path, file in reversed(tree.items())}
-    return {path: file for path, file in tree.items() if first[file.data] == path}
+class _Place(NamedTuple):
+    """A file of a bundle."""
+
+    host: str
+    path: str
+
+    def __str__(self) -> str:
+        return bundle_path(*self)
+
+
+def _distinct(tree: Tree) -> dict[_Place, File]:
+    """Return each content that bundles share once, at the first place that it has."""
+    found: dict[tuple[str, bytes], tuple[_Place, File]] = {}
+    for bundles in tree.bundles:
+        host = next(iter(bundles.hosts))
+        for path, file in bundles.shared.items():
+            found.setdefault((path, file.data), (_Place(host, path), file))
+    return dict(found.values())
 
 
 def _is_script(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return parts[0] == "hosts" and ("/".join(parts[2:]) in RUNTIME or parts[2] == "steps")
+    return path in RUNTIME or path.startswith("steps/")
 
 
 def _problem(path: str, file: File) -> str | None:
     """Say what is wrong with a file under `files/`; None if it can be read back."""
-    parts = PurePosixPath(path).parts
-    if parts[0] != "hosts" or parts[2] != "files":
+    if not path.startswith("files/"):
         return None
     try:
         text = file.data.decode()
@@ -95,33 +109,33 @@ def _report(code: str, message: str, file: File, document: Document, report: Rep
     )
 
 
-def _shellcheck(scripts: Mapping[str, File]) -> Iterator[tuple[str, str]]:
-    """Yield path and finding of each script that is not clean."""
-    remembered = _cache_folder()
-    known = {path: remembered / _cache_key(path, file) for path, file in scripts.items()}
+def _shellcheck(scripts: Mapping[_Place, File]) -> Iterator[tuple[_Place, str]]:
+    """Yield place and finding of each script that is not clean."""
+    remembered = cache.folder("lint")
+    known = {script: remembered / _cache_key(script.path, file) for script, file in scripts.items()}
     # os.path: a cache that may not be read (HOME of another user) is an empty one
-    unknown = [path for path, marker in known.items() if not os.path.exists(marker)]  # noqa: PTH110
+    unknown = [script for script, marker in known.items() if not os.path.exists(marker)]  # noqa: PTH110
     if not unknown:
         return
     with tempfile.TemporaryDirectory(prefix="cephos-lint-") as folder:
         # one folder per script, with the runtime beside it, as in a bundle
         places = {}
-        for number, path in enumerate(unknown):
+        for number, script in enumerate(unknown):
             bundle = Path(folder, str(number))
             for name, data in runtime().items():
                 bundle.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
                 bundle.joinpath(name).write_bytes(data)
-            place = bundle.joinpath(*PurePosixPath(path).parts[2:])
+            place = bundle / script.path
             place.parent.mkdir(exist_ok=True)
-            place.write_bytes(scripts[path].data)
-            places[str(place)] = path
+            place.write_bytes(scripts[script].data)
+            places[str(place)] = script
         dirty = set()
         for name, finding in _run_shellcheck(list(places)):
             dirty.add(places[name])
             yield places[name], finding
-    for path in unknown:
-        if path not in dirty:
-            _remember(known[path])
+    for script in unknown:
+        if script not in dirty:
+            _remember(known[script])
 
 
 def _run_shellcheck(places: list[str]) -> Iterator[tuple[str, str]]:
@@ -151,28 +165,20 @@ def _run_shellcheck(places: list[str]) -> Iterator[tuple[str, str]]:
                 )
 
 
-def _cache_folder() -> Path:
-    # a user without HOME and passwd entry has no cache: nothing can be made below /dev/null
-    home = Path("~").expanduser() if os.path.expanduser("~") != "~" else Path(os.devnull)  # noqa: PTH111
-    base = os.environ.get("XDG_CACHE_HOME") or home / ".cache"
-    return Path(base, "cephos-compile", "lint")
-
-
 def _cache_key(path: str, file: File) -> str:
     """Return a name that changes with anything that could change the verdict."""
-    parts = PurePosixPath(path).parts
     inputs: Iterable[bytes] = [
         _version().encode(),
         " ".join(SHELLCHECK).encode(),
-        "/".join(parts[2:]).encode(),
+        path.encode(),
         file.data,
         # a runtime file is checked together with what it sources
-        *(runtime().values() if parts[2] != "steps" else ()),
+        *(runtime().values() if path in RUNTIME else ()),
     ]
     return hashlib.sha256(b"\0".join(inputs)).hexdigest()
 
 
-@cache
+@functools.cache
 def _version() -> str:
     from importlib.metadata import version  # noqa: PLC0415  # 50 ms that only this stage needs
 

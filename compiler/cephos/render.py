@@ -1,18 +1,14 @@
-"""From the plan to the tree of files: path below OUT -> bytes, mode and origin.
+"""From the plan to the tree of files.
 
 Everything that a template prints into a script is shell-quoted unless the template says that it is
 shell already (`words`, `raw`), and no value with a control character gets through at all: a hostile
-string cannot become code. Rendering happens once per profile; what differs between its hosts
-(`host.env`, the name in README.md, the checksums) is put together from ready bytes.
+string cannot become code. Rendering happens once per profile, with `HOST` for its hosts' names.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 import textwrap
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -20,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cephos import __version__
+from cephos.tree import HOST, Bundles, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from cephos.model import Path
     from cephos.plan import Plan, Profile
@@ -30,35 +27,7 @@ if TYPE_CHECKING:
 RUNTIME = ("apply", "lib/cephos.sh", "lib/files.sh", "lib/ini-patch", "lib/rollback.sh")
 """Files that every bundle carries unchanged."""
 
-_HOST = "\0host\0"
 _EXECUTABLE = frozenset({"apply", "lib/ini-patch"})
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of the tree; `source` is the dotted path in the description that it comes from."""
-
-    data: bytes
-    source: str
-    executable: bool = False
-
-    @property
-    def digest(self) -> str:
-        """Return its sha256."""
-        return _digest(self.data)
-
-    @property
-    def mode(self) -> int:
-        """Return its permission bits."""
-        return 0o755 if self.executable else 0o644
-
-
-Tree = dict[str, File]
-
-
-@cache
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 class _Shell(str):
@@ -127,72 +96,34 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def render(plan: Plan) -> Tree:
+def render(plan: Plan, site_sha256: str) -> Tree:
     """Return every file but the two that cover all others."""
-    tree: Tree = {}
-    runbook = _markdown().get_template("RUNBOOK.md.j2").render(plan=plan, site=plan.site)
-    tree["RUNBOOK.md"] = File(runbook.encode(), "site")
-    for profile in plan.profiles:
-        tree.update(_bundles(plan, profile))
-    return tree
-
-
-def covered(tree: Tree, kept: Mapping[str, Any], site: str, digest: str) -> Tree:
-    """Return the tree in path order with `manifest.json` and `SHA256SUMS`, which cover all of it.
-
-    `kept` are manifest entries of files that stay from an earlier run; `digest` is the sha256 of
-    the site description.
-    """
-    tree = dict(sorted(tree.items()))
-    entries = {
-        path: {"sha256": file.digest, "mode": f"{file.mode:04o}", "source": file.source}
-        for path, file in tree.items()
-    }
-    manifest = {
+    about = {
         "compiler": f"cephos-compile {__version__}",
-        "site": site,
-        "site_sha256": digest,
-        "files": dict(sorted({**entries, **kept}.items())),
+        "site": plan.site.name,
+        "site_sha256": site_sha256,
     }
-    tree["manifest.json"] = File((json.dumps(manifest, indent=1) + "\n").encode(), "site")
-    sums = {path: file.digest for path, file in tree.items()}
-    sums |= {path: entry["sha256"] for path, entry in kept.items()}
-    tree["SHA256SUMS"] = File(_sums(sums), "site")
-    return tree
+    runbook = _markdown().get_template("RUNBOOK.md.j2").render(plan=plan, site=plan.site)
+    files = {"RUNBOOK.md": File(runbook.encode(), "site")}
+    return Tree(about, files, tuple(_bundles(plan, profile) for profile in plan.profiles))
 
 
-def _sums(digests: Mapping[str, str]) -> bytes:
-    """Return the text that `sha256sum --check` reads."""
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(digests.items())).encode()
-
-
-def _bundles(plan: Plan, profile: Profile) -> Iterator[tuple[str, File]]:
-    """Yield every file of every host of the profile."""
+def _bundles(plan: Plan, profile: Profile) -> Bundles:
+    """Return the bundles of the profile's hosts."""
     shared = _shared_files(profile)
-    listing = sorted([*shared, "README.md", "SHA256SUMS", "host.env"])
     readme = (
         _markdown()
         .get_template("README.md.j2")
-        .render(plan=plan, site=plan.site, profile=profile, listing=listing, host=_HOST)
+        .render(plan=plan, site=plan.site, profile=profile, host=HOST)
     )
-    for name, group in profile.hosts():
-        source = dotted(group.path)
-        bundle = dict(shared)
-        bundle["host.env"] = File(
-            "# what this bundle is for; read by apply as text\n"
-            f"site={plan.site.name}\nhost={name}\n".encode(),
-            source,
-        )
-        bundle["README.md"] = File(readme.replace(_HOST, name).encode(), source)
-        sums = {path: file.digest for path, file in bundle.items()}
-        bundle["SHA256SUMS"] = File(_sums(sums), source)
-        for path, file in bundle.items():
-            yield f"hosts/{name}/{path}", file
+    env = "# what this bundle is for; read by apply as text\n"
+    named = {"README.md": readme, "host.env": f"{env}site={plan.site.name}\nhost={HOST}\n"}
+    return Bundles(shared, named, {name: dotted(group.path) for name, group in profile.hosts()})
 
 
-def _shared_files(profile: Profile) -> Tree:
+def _shared_files(profile: Profile) -> dict[str, File]:
     """Return the files that are the same for every host of the profile."""
-    tree: Tree = {}
+    tree: dict[str, File] = {}
     for path, data in runtime().items():
         tree[path] = File(data, "site", path in _EXECUTABLE)
     for step in profile.steps:

@@ -3,6 +3,9 @@
 What a run made is known from `manifest.json`; while a run writes, also from `.cephos-pending.json`,
 which lists what it is about to make. A file that neither lists was made by somebody else and is
 never touched. Nothing is deleted first and made again: unchanged files keep their inode and time.
+
+A bundle whose folder is not there yet is written beside its place and renamed as a whole; any other
+file is, one by one. Bundles that `evidence.py` vouches for are not read.
 """
 
 from __future__ import annotations
@@ -10,26 +13,26 @@ from __future__ import annotations
 import difflib
 import errno
 import fcntl
-import json
 import os
-import re
+import shutil
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cephos import manifest
+from cephos.evidence import Evidence
+from cephos.manifest import Manifest
+from cephos.tree import File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from cephos.render import Tree
+    from cephos.tree import Bundles, Tree
 
-MANIFEST = "manifest.json"
-COVERING = (MANIFEST, "SHA256SUMS")
-"""Files that no manifest lists, since they cover all that it does."""
 PENDING = ".cephos-pending.json"
 _NEW = ".cephos-new"
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class OutError(Exception):
@@ -46,99 +49,217 @@ class OutError(Exception):
 
 @dataclass
 class Change:
-    """What writing the tree means for OUT; paths are relative to it, in order."""
+    """What writing a tree means for OUT; paths are relative to it."""
 
+    tree: Tree
+    """The tree, with the files that cover it."""
+    bundles: list[str] = field(default_factory=list)
+    """Hosts whose bundles are made as a whole."""
     made: list[str] = field(default_factory=list)
+    """All other files that are made."""
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    unchanged: int = 0
+    foreign: list[str] = field(default_factory=list)
+    """Files in the way that no run made."""
+    looks: dict[str, dict[str, os.stat_result]] = field(default_factory=dict)
+    """How the unchanged files of the bundles look in which others are made or changed."""
 
     def __bool__(self) -> bool:
-        return bool(self.made or self.changed or self.removed)
+        return bool(self.bundles or self.made or self.changed or self.removed)
+
+    def new(self) -> list[str]:
+        """Return all files that are made."""
+        hosts = self.tree.hosts
+        inside = (bundle_path(host, path) for host in self.bundles for path in hosts[host].paths)
+        return [*self.made, *inside]
 
 
 class Out:
     """The output folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what earlier runs made there.
+        """Take this folder, which need not exist."""
+        self._folder = folder
+        self._evidence = Evidence(folder)
+
+    def made(self) -> Manifest:
+        """Return what the last complete run made.
 
         Raises:
-            OutError: OUT is no folder, or its manifest is not one.
+            OutError: the manifest is none, or cannot be read.
         """
-        self._folder = folder
-        self.files: dict[str, Any] = self._listed(MANIFEST)
-        """Manifest entries of the files that the last complete run made, by path."""
+        return self._listed(manifest.NAME)
 
-    def interrupted(self) -> bool:
-        """Tell whether a run began here that no other has completed."""
-        return bool(self._listed(PENDING))
-
-    def _path(self, path: str) -> Path:
-        return self._folder / path
-
-    def _listed(self, name: str) -> dict[str, Any]:
-        """Return the entries of a list of files that a run left here; {} if there is none."""
-        there = self._read(name)
-        if there is None:
-            return {}
-        try:
-            files = json.loads(there[0])["files"]
-            if not isinstance(files, dict) or not all(map(_is_inside, files)):
-                raise ValueError  # noqa: TRY301  # one handler for every way of being no list
-            if name == MANIFEST and not all(map(_is_entry, files.values())):
-                raise ValueError  # noqa: TRY301  # one handler for every way of being no list
-        except (ValueError, LookupError, TypeError, RecursionError):
-            raise OutError(
-                f"{self._folder / name} is not a list of files that this compiler wrote",
-                "restore it from version control, or compile into an empty folder",
-            ) from None
-        return dict(files)
-
-    def compare(self, tree: Tree, kept: Collection[str] = ()) -> Change:
-        """Return what `write` would do; `kept` are files of earlier runs to leave as they are.
+    def compare(self, tree: Tree, *, partial: bool = False) -> Change:
+        """Return what `write` would do; with `partial`, bundles of other hosts stay as they are.
 
         Raises:
             OutError: a file that no run made is in the way, or something cannot be read.
         """
-        known = self.files | self._listed(PENDING)
-        if self.files:
-            known |= dict.fromkeys(COVERING)
-        self._refuse_links({*tree, *known})
-        change, foreign = Change(), []
-        for path, file in tree.items():
-            there = self._read(path)
-            if there is None:
-                change.made.append(path)
-            elif there == (file.data, file.executable):
-                change.unchanged += 1
-            elif path in known:
-                change.changed.append(path)
-            else:
-                foreign.append(path)
-        if foreign:
+        made, begun = self.made(), self._listed(PENDING)
+        if partial and begun:
             raise OutError(
-                f"{self._path(foreign[0])} was not made by this compiler"
-                + (f" (nor were {len(foreign) - 1} others)" if len(foreign) > 1 else ""),
+                f"an earlier run on {self._folder} was interrupted",
+                "complete it first: run once without --host",
+            )
+        kept = made.without(tree.hosts) if partial else Manifest()
+        known = made | begun
+        change = Change(manifest.cover(tree, kept))
+        self._compare_files(change, {*known.files, *(manifest.COVERING if made else ())})
+        self._compare_bundles(change, known.hosts(), kept.hosts())
+        if change.foreign:
+            others = len(change.foreign) - 1
+            raise OutError(
+                f"{self._path(change.foreign[0])} was not made by this compiler"
+                + (f" (nor were {others} others)" if others else ""),
                 "move it away, or compile into another folder",
             )
-        change.removed = [
-            path
-            for path in known
-            if path not in tree and path not in kept and os.path.lexists(self._path(path))
-        ]
         return change
+
+    def diff(self, change: Change) -> Iterator[str]:
+        """Yield the lines of a unified diff from OUT to the changed tree."""
+        for path in sorted([*change.new(), *change.changed, *change.removed]):
+            there, file = self._read(path), change.tree.find(path)
+            before, after = there[0] if there else b"", file.data if file else b""
+            if file and before == after:
+                yield f"mode of {path} becomes {file.mode:04o}\n"
+            for line in difflib.unified_diff(
+                before.decode(errors="backslashreplace").splitlines(keepends=True),
+                after.decode(errors="backslashreplace").splitlines(keepends=True),
+                path if there else "/dev/null",
+                path if file else "/dev/null",
+            ):
+                yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+    def write(self, tree: Tree, *, partial: bool = False) -> Change:
+        """Bring OUT to the tree; `partial` as in `compare`.
+
+        Raises:
+            OutError: it cannot; what was written so far is whole, and a next run completes it.
+        """
+        try:
+            self._make_out()
+            with self._alone():
+                self._clear()
+                change = self.compare(tree, partial=partial)
+                if change:
+                    self._write(change)
+                self._path(PENDING).unlink(missing_ok=True)
+                self._evidence.save(change.tree.hosts.keys() | self.made().hosts().keys())
+                return change
+        except OSError as error:
+            raise _os_error(f"cannot write {error.filename or self._folder}", error) from error
+
+    # ---------------------------------------------------------------------------------------------
+    # Looking
+
+    def _path(self, path: str) -> Path:
+        return self._folder / path
+
+    def _listed(self, name: str) -> Manifest:
+        """Return what a list of files that a run left here tells."""
+        there = self._read(name)
+        if there is None:
+            return Manifest()
+        try:
+            listed = manifest.read(there[0])
+            if name == manifest.NAME and not listed.is_whole():
+                raise ValueError  # noqa: TRY301  # one handler for every way of being no list
+        except ValueError:
+            raise OutError(
+                f"{self._path(name)} is not a list of files that this compiler wrote",
+                "restore it from version control, or compile into an empty folder",
+            ) from None
+        return listed
+
+    def _compare_files(self, change: Change, known: Collection[str]) -> None:
+        """Compare the files outside bundles."""
+        wanted = change.tree.files
+        self._refuse_links(folders_of([*wanted, *known]))
+        for path, file in wanted.items():
+            self._compare_file(change, path, file, is_ours=path in known)
+        change.removed += self._those_there(path for path in known if path not in wanted)
+
+    def _compare_bundles(
+        self, change: Change, known: Mapping[str, frozenset[str]], kept: Collection[str]
+    ) -> None:
+        wanted, there = change.tree.hosts, self._bundles_there()
+        for host, bundles in wanted.items():
+            if host in there:
+                self._compare_bundle(change, host, bundles, known.get(host, frozenset()))
+            else:
+                change.bundles.append(host)
+        for host, paths in known.items():
+            gone = paths.difference(wanted[host].paths) if host in wanted else paths
+            if gone and host in there and host not in kept:
+                places = [bundle_path(host, path) for path in gone]
+                self._refuse_links(folders_of(places))
+                change.removed += self._those_there(places)
+
+    def _bundles_there(self) -> set[str]:
+        """Return the names in `hosts`, none of which may be a link."""
+        self._refuse_links(["hosts"])
+        place = self._path("hosts")
+        try:
+            entries = list(os.scandir(place))
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise _os_error(f"cannot read {place}", error) from error
+        self._refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
+        return {entry.name for entry in entries}
+
+    def _compare_bundle(
+        self, change: Change, host: str, bundles: Bundles, known: Collection[str]
+    ) -> None:
+        self._refuse_links(bundle_path(host, folder) for folder in bundles.folders)
+        if self._evidence.holds(host, bundles, self._looks(host, bundles)):
+            return
+        files, looks = bundles.files(host), {}
+        for path in bundles.paths:
+            place = bundle_path(host, path)
+            look = self._compare_file(change, place, files[path], is_ours=path in known)
+            if look:
+                looks[path] = look
+        if len(looks) == len(files):
+            self._evidence.see(host, bundles, looks)
+        else:
+            change.looks[host] = looks
+
+    def _compare_file(
+        self, change: Change, path: str, file: File, *, is_ours: bool
+    ) -> os.stat_result | None:
+        """Return how the file looks if it is as wanted; else put it down for a change."""
+        there = self._read(path)
+        if there is None:
+            change.made.append(path)
+            return None
+        data, look = there
+        if data == file.data and bool(look.st_mode & stat.S_IXUSR) == file.executable:
+            return look
+        (change.changed if is_ours else change.foreign).append(path)
+        return None
+
+    def _looks(self, host: str, bundles: Bundles) -> dict[str, os.stat_result]:
+        """Return how the files of a bundle look; {} if one is missing."""
+        folder = f"{self._folder}/hosts/{host}/"
+        try:
+            return {path: os.lstat(folder + path) for path in bundles.paths}
+        except OSError:
+            return {}
+
+    def _those_there(self, paths: Iterable[str]) -> list[str]:
+        return sorted(path for path in paths if os.path.lexists(self._path(path)))
 
     def _refuse_links(self, paths: Iterable[str]) -> None:
         """Refuse a folder below OUT that is a link: writing or removing there would leave OUT."""
-        inner = {PurePosixPath(folder) for folder in {path.rpartition("/")[0] for path in paths}}
-        for folder in sorted({parent for each in inner for parent in (each, *each.parents)}):
-            place = self._folder / folder
-            if place != self._folder and place.is_symlink():
+        for path in paths:
+            place = f"{self._folder}/{path}"
+            if os.path.islink(place):  # noqa: PTH114  # hundred thousands of them
                 raise OutError(f"{place} is a symbolic link", "remove it: it leads out of OUT")
 
-    def _read(self, path: str) -> tuple[bytes, bool] | None:
-        """Return a file's bytes and whether its owner may run it; None if there is no file."""
+    def _read(self, path: str) -> tuple[bytes, os.stat_result] | None:
+        """Return a file's bytes and how it looks; None if there is no file."""
         place = self._path(path)
         try:
             # opening must not wait for the other end of what turns out to be a pipe
@@ -153,52 +274,25 @@ class Out:
                 ) from error
             raise _os_error(f"cannot read {place}", error) from error
         try:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise OutError(f"{place} is not a regular file", "move it away")
             with open(descriptor, "rb", closefd=False) as stream:
-                return stream.read(), bool(mode & stat.S_IXUSR)
+                return stream.read(), status
         except OSError as error:
             raise _os_error(f"cannot read {place}", error) from error
         finally:
             os.close(descriptor)
 
-    def diff(self, tree: Tree, change: Change) -> Iterator[str]:
-        """Yield the lines of a unified diff from OUT to the tree."""
-        for path in sorted([*change.made, *change.changed, *change.removed]):
-            there = self._read(path)
-            before = there[0] if there else b""
-            after = tree[path].data if path in tree else b""
-            old = path if there else "/dev/null"
-            new = path if path in tree else "/dev/null"
-            if before == after:
-                yield f"mode of {path} becomes {tree[path].mode:04o}\n"
-            for line in difflib.unified_diff(
-                before.decode(errors="backslashreplace").splitlines(keepends=True),
-                after.decode(errors="backslashreplace").splitlines(keepends=True),
-                old,
-                new,
-            ):
-                yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    # ---------------------------------------------------------------------------------------------
+    # Writing
 
-    def write(self, tree: Tree, kept: Collection[str] = ()) -> Change:
-        """Bring OUT to the tree; `kept` as in `compare`.
-
-        Raises:
-            OutError: it cannot; what was written so far is whole, and a next run completes it.
-        """
+    def _make_out(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self._alone():
-                self.files = self._listed(MANIFEST)
-                self._clear(tree, kept)
-                change = self.compare(tree, kept)
-                if change:
-                    self._write(tree, change)
-                (self._folder / PENDING).unlink(missing_ok=True)
-                return change
-        except OSError as error:
-            raise _os_error(f"cannot write {error.filename or self._folder}", error) from error
+        except FileExistsError:
+            advice = "move it away, or compile into another folder"
+            raise OutError(f"{self._folder} is not a folder", advice) from None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -215,41 +309,72 @@ class Out:
         finally:
             os.close(descriptor)
 
-    def _clear(self, tree: Tree, kept: Collection[str]) -> None:
+    def _clear(self) -> None:
         """Take away what an interrupted run was in the middle of making."""
-        _temporary(self._folder / PENDING).unlink(missing_ok=True)
+        self._path(_temporary(PENDING)).unlink(missing_ok=True)
         begun = self._listed(PENDING)
-        self._refuse_links(begun)
-        for path in begun:
-            _temporary(self._path(path)).unlink(missing_ok=True)
-            if path not in tree and path not in kept:
-                self._remove_empty(self._path(path))
+        if not begun:
+            return
+        there = self._bundles_there()
+        paths = list(begun.files)
+        for host, inside in begun.hosts().items():
+            if _temporary(host) in there:
+                shutil.rmtree(self._path(_temporary(f"hosts/{host}")))
+            if host in there:
+                paths += [bundle_path(host, path) for path in inside]
+        self._refuse_links(folders_of(paths))
+        for path in paths:
+            self._path(_temporary(path)).unlink(missing_ok=True)
+            self._remove_empty(self._path(path))
 
-    def _write(self, tree: Tree, change: Change) -> None:
-        pending = self._listed(PENDING) | self.files | dict.fromkeys(tree)
-        self._put(PENDING, json.dumps({"files": dict.fromkeys(pending)}).encode(), 0o644)
+    def _write(self, change: Change) -> None:
+        tree = change.tree
+        begun = self._listed(PENDING) | self.made() | manifest.of(tree)
+        self._put(PENDING, File(begun.names().data(), "site"))
+        if change.bundles:
+            self._make_folder(self._path("hosts"))
+        for host in change.bundles:
+            self._make_bundle(host, tree.hosts[host])
         # the manifest last: until it stands, the list of what is pending tells what is ours
-        for path in sorted([*change.made, *change.changed], key=lambda path: path == MANIFEST):
-            file = tree[path]
-            self._put(path, file.data, file.mode)
+        for path in sorted([*change.made, *change.changed], key=lambda path: path == manifest.NAME):
+            owner, inside = split(path)
+            if owner is None:
+                self._put(path, tree.files[path])
+            else:
+                file = tree.hosts[owner].files(owner)[inside]
+                change.looks[owner][inside] = self._put(path, file)
+        for host, looks in change.looks.items():
+            self._evidence.see(host, tree.hosts[host], looks)
         for path in change.removed:
             self._path(path).unlink(missing_ok=True)
             self._remove_empty(self._path(path))
 
-    def _put(self, path: str, data: bytes, mode: int) -> None:
-        """Replace one file."""
-        place = self._path(path)
-        new = _temporary(place)
-        self._make_folder(place.parent)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    def _make_bundle(self, host: str, bundles: Bundles) -> None:
+        """Make a bundle that is not there, beside its place, and bring it there in one step."""
+        place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
+        files = bundles.files(host)
         try:
-            with open(os.open(new, flags, mode), "wb") as stream:  # noqa: PTH123  # it is a descriptor
-                stream.write(data)
-                os.fchmod(stream.fileno(), mode)
+            os.mkdir(new)  # noqa: PTH102  # a Path for each of a hundred thousand files costs more than to write it
+            for folder in bundles.folders:
+                os.mkdir(f"{new}/{folder}")  # noqa: PTH102  # likewise
+            looks = {path: _create(f"{new}/{path}", files[path]) for path in bundles.paths}
+            os.rename(new, place)  # noqa: PTH104  # likewise
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        self._evidence.see(host, bundles, looks)
+
+    def _put(self, path: str, file: File) -> os.stat_result:
+        """Make or replace one file; return how it looks then."""
+        place, new = self._path(path), self._path(_temporary(path))
+        self._make_folder(place.parent)
+        try:
+            _create(new, file)
             new.replace(place)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+        return place.lstat()
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -273,22 +398,27 @@ class Out:
                 raise
 
 
-def _temporary(place: Path) -> Path:
-    """Return where a file is written before it takes its place."""
-    return place.with_name(f".{place.name}{_NEW}")
+def _temporary(path: str) -> str:
+    """Return where a file or bundle is written before it takes its place."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}.{name}{_NEW}"
 
 
-def _is_inside(path: object) -> bool:
-    """Tell whether a listed path stays below OUT: the list may have been tampered with."""
-    return (
-        isinstance(path, str) and path.isprintable() and {"", ".", ".."}.isdisjoint(path.split("/"))
-    )
-
-
-def _is_entry(entry: object) -> bool:
-    """Tell whether a manifest entry has the one thing that is asked of it again: a checksum."""
-    digest = entry.get("sha256") if isinstance(entry, dict) else None
-    return isinstance(digest, str) and _SHA256.fullmatch(digest) is not None
+def _create(place: Path | str, file: File) -> os.stat_result:
+    """Make a file where there is none; return how it looks."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(place, flags, file.mode)
+    try:
+        left = file.data
+        while left:
+            left = left[os.write(descriptor, left) :]
+        look = os.fstat(descriptor)
+        if stat.S_IMODE(look.st_mode) != file.mode:  # the umask took bits away
+            os.fchmod(descriptor, file.mode)
+            look = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    return look
 
 
 def _os_error(what: str, error: OSError) -> OutError:

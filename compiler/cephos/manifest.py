@@ -1,0 +1,216 @@
+"""The two files that cover all others: `manifest.json` and `SHA256SUMS`.
+
+`manifest.json` tells of every file its checksum, mode and source, the place in the description
+that it comes from. What the bundles of a profile share is told once::
+
+    "files": {"RUNBOOK.md": {"sha256": …, "mode": …, "source": …}},
+    "bundles": [{
+      "files": {"apply": {"sha256": …, "mode": …, "source": …}, "host.env": {"mode": …}},
+      "hosts": {"os1": {"source": …, "host.env": its sha256 on this host}}}]
+
+A host is one line: one more host, one more line. The list of what a run is about to make has the
+same form, with `{}` for what it does not tell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cephos.tree import SUMS, File, Tree, split, sums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from cephos.tree import Bundles
+
+NAME = "manifest.json"
+COVERING = (NAME, SUMS)
+"""Files that no manifest lists, since they cover all that it does."""
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+_Entries = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Bundles of one profile: what their files share, and what each host has of its own."""
+
+    files: _Entries
+    hosts: _Entries
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is told of files that runs made, or are about to make."""
+
+    about: Mapping[str, Any] = field(default_factory=dict)
+    files: _Entries = field(default_factory=dict)
+    bundles: tuple[Block, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.bundles)
+
+    def hosts(self) -> dict[str, frozenset[str]]:
+        """Return the paths in the bundle of each host."""
+        found: dict[str, frozenset[str]] = {}
+        for block in self.bundles:
+            paths = frozenset(block.files)
+            for host in block.hosts:
+                found[host] = found[host] | paths if host in found else paths
+        return found
+
+    def is_whole(self) -> bool:
+        """Tell whether every file has its checksum."""
+        if not all("sha256" in told for told in self.files.values()):
+            return False
+        for block in self.bundles:
+            own = {path for path, told in block.files.items() if "sha256" not in told}
+            if not all(own <= told.keys() for told in block.hosts.values()):
+                return False
+        return True
+
+    def without(self, hosts: Collection[str]) -> Manifest:
+        """Return what is told of the bundles of all other hosts, and nothing else."""
+        blocks = (
+            Block(
+                block.files, {host: block.hosts[host] for host in block.hosts if host not in hosts}
+            )
+            for block in self.bundles
+        )
+        return Manifest(bundles=tuple(block for block in blocks if block.hosts))
+
+    def names(self) -> Manifest:
+        """Return the names of the files, without what is told of them."""
+        return Manifest(
+            files=_named(self.files),
+            bundles=tuple(Block(_named(each.files), _named(each.hosts)) for each in self.bundles),
+        )
+
+    def __or__(self, other: Manifest) -> Manifest:
+        """Return what either tells, in order; bundles of equal files become one block."""
+        alike: dict[str, Block] = {}
+        for block in (*self.bundles, *other.bundles):
+            key = json.dumps(block.files, sort_keys=True)
+            alike.setdefault(key, Block(_sorted(block.files), {})).hosts.update(block.hosts)
+        blocks = (Block(block.files, _sorted(block.hosts)) for block in alike.values())
+        return Manifest(
+            {**self.about, **other.about},
+            _sorted({**self.files, **other.files}),
+            tuple(sorted(blocks, key=lambda block: next(iter(block.hosts)))),
+        )
+
+    def data(self) -> bytes:
+        """Return the text that `read` reads."""
+        bundles = [{"files": block.files, "hosts": block.hosts} for block in self.bundles]
+        whole = {**self.about, "files": self.files, "bundles": bundles}
+        return ("".join(_laid_out(whole, "\n")) + "\n").encode()
+
+
+def _named(entries: _Entries) -> _Entries:
+    return {name: {} for name in entries}
+
+
+def _sorted(entries: _Entries) -> _Entries:
+    return dict(sorted(entries.items()))
+
+
+def _laid_out(value: Any, newline: str) -> Iterator[str]:
+    """Yield JSON with one line for each list or object that holds no other."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not any(isinstance(each, dict | list) for each in inner):
+        yield json.dumps(value)
+        return
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    separator = opening
+    for each in value:
+        yield separator + newline + " "
+        if isinstance(value, dict):
+            yield json.dumps(each) + ": "
+            yield from _laid_out(value[each], newline + " ")
+        else:
+            yield from _laid_out(each, newline + " ")
+        separator = ","
+    yield newline + closing
+
+
+def of(tree: Tree) -> Manifest:
+    """Return what there is to tell of a tree."""
+    files = {path: _entry(file) for path, file in tree.files.items()}
+    return Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
+
+
+def _entry(file: File) -> dict[str, str]:
+    return {"sha256": file.digest, "mode": f"{file.mode:04o}", "source": file.source}
+
+
+def _block(bundles: Bundles) -> Block:
+    hosts = {}
+    for host, source in bundles.hosts.items():
+        own = bundles.own(host)
+        hosts[host] = {"source": source} | {path: file.digest for path, file in own.items()}
+    files = {path: _entry(file) for path, file in bundles.shared.items()}
+    return Block(files | {path: {"mode": f"{file.mode:04o}"} for path, file in own.items()}, hosts)
+
+
+def cover(tree: Tree, kept: Manifest) -> Tree:
+    """Return the tree with the two files that cover it and what is `kept` of an earlier run's."""
+    manifest = of(tree) | kept
+    files = {**tree.files, NAME: File(manifest.data(), "site")}
+    lines = {path: sums({path: file.digest}) for path, file in files.items()}
+    for block in manifest.bundles:
+        shared = {path: told["sha256"] for path, told in block.files.items() if "sha256" in told}
+        for host, told in block.hosts.items():
+            own = {path: digest for path, digest in told.items() if path != "source"}
+            folder = f"hosts/{host}/"
+            lines[folder] = sums(shared | own, folder)
+    files[SUMS] = File(b"".join(lines[path] for path in sorted(lines)), "site")
+    return Tree(tree.about, files, tree.bundles)
+
+
+def read(data: bytes) -> Manifest:
+    """Return what a text that `data` returned tells.
+
+    Raises:
+        ValueError: it is no such text, or it names a file outside OUT.
+    """
+    try:
+        about = json.loads(data)
+        files, bundles = about.pop("files"), about.pop("bundles", [])
+        blocks = [Block(block["files"], block["hosts"]) for block in bundles]
+        blocks += _unfolded(files)
+        for entries in (files, *(block.files for block in blocks)):
+            _check(entries, _is_inside)
+        for block in blocks:
+            _check(block.hosts, _is_name)
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("it has another form") from error
+    return Manifest(about, files, tuple(blocks))
+
+
+def _unfolded(files: _Entries) -> Iterator[Block]:
+    """Take what version 0.1.0 told of bundles, file by file, out of `files`."""
+    inside: dict[str, _Entries] = {}
+    for path in list(files):
+        host, rest = split(path)
+        if host is not None:
+            inside.setdefault(host, {})[rest] = files.pop(path)
+    return (Block(entries, {host: {}}) for host, entries in inside.items())
+
+
+def _check(entries: _Entries, is_name: Callable[[str], bool]) -> None:
+    """Refuse what was tampered with: names must stay below OUT, checksums be checksums."""
+    for name, told in entries.items():
+        digests = (each for key, each in told.items() if key not in {"source", "mode"})
+        if not is_name(name) or not all(map(_SHA256.fullmatch, digests)):
+            raise ValueError(f"{name!r} is not what a run would write")
+
+
+def _is_inside(path: str) -> bool:
+    return path.isprintable() and {"", ".", ".."}.isdisjoint(path.split("/"))
+
+
+def _is_name(host: str) -> bool:
+    return _is_inside(host) and "/" not in host
