@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from compiling import ROOT, run
+from compiling import ROOT, leave_out, run
 
 PAGES = sorted(
     page.relative_to(ROOT)
@@ -112,6 +112,35 @@ def test_every_excerpt_stands_in_the_file_that_it_names(block: Block) -> None:
     source = re.fullmatch(r"<!-- from (\S+) -->", block.above)
     assert source, f"{block}: say above the block where it is from"
     assert block.text in (ROOT / source[1]).read_text()
+
+
+def test_the_reference_is_what_the_schema_says() -> None:
+    program = "docs/reference.py"
+    said = subprocess.run(
+        [sys.executable, program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    there = (ROOT / "docs/reference.md").read_text()
+    assert said == there, f"run .venv/bin/python {program} >docs/reference.md"
+
+
+def test_the_documentation_is_a_site_that_needs_no_other(tmp_path: Path) -> None:
+    """As `./dev docs` builds it: every page is in its navigation, and every link stands."""
+    program = Path(sys.executable).with_name("sphinx-build")
+    if not program.exists():
+        leave_out("Sphinx is not installed (./dev docs installs it)")
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [program, "--quiet", "--fail-on-warning", "--keep-going", "-c", "docs", ".", site],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    for page in PAGES:
+        text = (site / page).with_suffix(".html").read_text()
+        loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"([^\"]*)\"", text)
+        assert loaded
+        assert not [each for each in loaded if re.match(r"\w+:|//", each)], page
+    for style in site.rglob("*.css"):
+        assert not re.search(r"@import|url\(['\"]?(\w+:)?//", style.read_text()), style
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
