@@ -102,6 +102,14 @@ def edited(*edits: tuple[str, str], site: str = SITE) -> str:
     return site
 
 
+OTHER = edited(
+    ("compute[01-02]", "compute[02-03]"),
+    ("{pg_num: 64}", "{pg_num: 128}"),
+    ("client: nova}", "client: nova, options: {hw_disk_discard: ignore}}"),
+)
+"""A site that differs from SITE in such a way that files are made, changed and removed."""
+
+
 def names(folder: Path) -> list[str]:
     """Return the names in a folder, in order."""
     return sorted(path.name for path in folder.iterdir())

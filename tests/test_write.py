@@ -4,17 +4,12 @@ is cut short anywhere is completed by the next one."""
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import random
-import shlex
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,28 +21,17 @@ from cephos.render import render
 from cephos.tree import Bundles, File, Tree
 from cephos.write import Out
 from compiling import (
-    PROGRAM,
+    OTHER,
     SITE,
-    as_root,
     compiled,
     contents,
-    edited,
     names,
-    open_folder,
-    other_user,
     run,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-OTHER = edited(
-    ("compute[01-02]", "compute[02-03]"),
-    ("{pg_num: 64}", "{pg_num: 128}"),
-    ("client: nova}", "client: nova, options: {hw_disk_discard: ignore}}"),
-)
-"""A site that differs from SITE in such a way that files are made, changed and removed."""
 
 
 def identities(out: Path) -> dict[str, tuple[int, int]]:
@@ -185,14 +169,6 @@ def test_a_file_where_a_folder_belongs_stops_the_run(tmp_path: Path) -> None:
     )
 
 
-def test_out_may_be_a_link_to_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "out").symlink_to("real")
-    compiled(tmp_path)
-    assert (tmp_path / "real/hosts/os1/apply").is_file()
-    assert (tmp_path / "out").is_symlink()
-
-
 @pytest.mark.parametrize("folder", ["hosts", "hosts/os1", "hosts/os1/steps", "hosts/compute01"])
 def test_a_link_to_a_folder_inside_out_is_refused(tmp_path: Path, folder: str) -> None:
     out = compiled(tmp_path)
@@ -205,13 +181,6 @@ def test_a_link_to_a_folder_inside_out_is_refused(tmp_path: Path, folder: str) -
     )
     refused(tmp_path, said)
     refused(tmp_path, said, "--diff")
-
-
-def test_out_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "site.yaml").write_text(SITE)
-    (tmp_path / "out").write_text("mine")
-    said = "cephos-compile: error: out is not a folder\n"
-    refused(tmp_path, said + "  -> move it away, or compile into another folder\n")
 
 
 BAD_LISTS: dict[str, bytes] = {
@@ -267,22 +236,6 @@ def test_a_list_of_files_that_is_none_stops_the_run(
     refused(tmp_path, said)
     refused(tmp_path, said, "--host", "os1")
     assert (tmp_path / "precious").read_text() == "mine"
-
-
-def test_two_compilers_at_once(tmp_path: Path) -> None:
-    out = compiled(tmp_path)
-    (tmp_path / "site.yaml").write_text(OTHER)
-    descriptor = os.open(out, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        refused(
-            tmp_path,
-            "cephos-compile: error: another compiler is writing out\n"
-            "  -> wait for it and run again\n",
-        )
-    finally:
-        os.close(descriptor)
-    assert run(tmp_path, "site.yaml", "-o", "out").status == 0
 
 
 # ---------------------------------------------------------------------------------------------
@@ -415,39 +368,6 @@ def test_cut_short_at_every_point_the_next_run_completes(
     assert at > 20
 
 
-def test_killed_at_any_instant_the_next_run_completes(tmp_path: Path) -> None:
-    """As above, with the clock for the blade: inside system calls too."""
-    dice = random.Random(20261122)  # noqa: S311  # nothing is kept secret by it
-    many = edited(("[01-02]", "[01-12]"))
-    old = compiled(tmp_path, many)
-    site = edited(("client: nova}", "client: nova, options: {hw_disk_discard: ignore}}"), site=many)
-    fresh = tmp_path / "fresh"
-    fresh.mkdir()
-    new = contents(compiled(fresh, site))
-    tree = rendered(site)
-
-    def write(out: Path) -> int:
-        Out(out).write(tree)
-        return 0
-
-    shutil.copytree(old, tmp_path / "timed")
-    began = time.monotonic()
-    assert ended(forked(lambda: write(tmp_path / "timed"))) == 0
-    took = time.monotonic() - began
-    deaths = 0
-    out = tmp_path / "cut"
-    for _ in range(30):
-        shutil.copytree(old, out)
-        child = forked(lambda: write(out))
-        time.sleep(dice.uniform(0, took))
-        os.kill(child, signal.SIGKILL)
-        deaths += ended(child) == -signal.SIGKILL
-        Out(out).write(tree)
-        assert contents(out) == new
-        shutil.rmtree(out)
-    assert deaths > 10
-
-
 def test_one_host_alone_does_not_pass_for_the_completion_of_a_run(tmp_path: Path) -> None:
     out = compiled(tmp_path)
     (out / ".cephos-pending.json").write_text('{"files": {"hosts/os1/apply": {}}}')
@@ -458,76 +378,3 @@ def test_one_host_alone_does_not_pass_for_the_completion_of_a_run(tmp_path: Path
     refused(tmp_path, said, "--host", "os1")
     assert run(tmp_path, "site.yaml", "-o", "out").status == 0
     assert run(tmp_path, "site.yaml", "-o", "out", "--host", "os1").status == 0
-
-
-# ---------------------------------------------------------------------------------------------
-# Media
-
-
-def in_namespace(folder: Path, script: str) -> str:
-    """Run a script as root with mounts of its own; return what it printed."""
-    as_root("to mount")
-    return subprocess.run(
-        ["unshare", "--mount", "bash", "-euc", script],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=True,
-    ).stdout
-
-
-COMPILE = f"{shlex.quote(str(PROGRAM))} site.yaml -o out"
-
-
-def test_a_full_disk(tmp_path: Path) -> None:
-    compiled(tmp_path)
-    (tmp_path / "out").rename(tmp_path / "complete")
-    (tmp_path / "out").mkdir()
-    said = in_namespace(
-        tmp_path,
-        f"""
-        mount -t tmpfs -o size=256k full out
-        {COMPILE} && exit 1 || echo "status $?"
-        find out -name '*.cephos-new'
-        mount -o remount,size=16m out
-        {COMPILE}
-        diff -r complete out
-        """,
-    )
-    first, status, last = said.splitlines()
-    assert first.startswith("cephos-compile: error: cannot write out")
-    assert first.endswith(": No space left on device")
-    assert status == "status 2"
-    assert last.startswith("cephos-compile: 4 hosts, ")
-
-
-def test_a_disk_that_is_read_only(tmp_path: Path) -> None:
-    compiled(tmp_path)
-    (tmp_path / "site.yaml").write_text(OTHER)
-    said = in_namespace(
-        tmp_path,
-        f"""
-        cp -r out before
-        mount --bind out out
-        mount -o remount,bind,ro out
-        {COMPILE} && exit 1 || echo "status $?"
-        {COMPILE} --diff >/dev/null && exit 1 || echo "status $?"
-        diff -r before out
-        """,
-    )
-    first, *statuses = said.splitlines()
-    assert first.startswith("cephos-compile: error: cannot write out/")
-    assert first.endswith(": Read-only file system")
-    assert statuses == ["status 2", "status 1"]
-
-
-def test_a_folder_that_may_not_be_written() -> None:
-    with open_folder() as folder:
-        (folder / "site.yaml").write_text(SITE)
-        command = [*other_user(), str(PROGRAM), "site.yaml", "-o", "out"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        there = names(folder)
-    assert done.stderr == "cephos-compile: error: cannot write out: Permission denied\n"
-    assert done.returncode == 2
-    assert there == ["site.yaml"]

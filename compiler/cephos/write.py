@@ -144,7 +144,7 @@ class Out:
                 change = self.compare(tree, partial=partial)
                 if change:
                     self._write(change)
-                self._path(PENDING).unlink(missing_ok=True)
+                self._drop(PENDING)
                 self._evidence.save(change.tree.hosts.keys() | self.made().hosts().keys())
                 return change
         except OSError as error:
@@ -311,7 +311,7 @@ class Out:
 
     def _clear(self) -> None:
         """Take away what an interrupted run was in the middle of making."""
-        self._path(_temporary(PENDING)).unlink(missing_ok=True)
+        self._drop(_temporary(PENDING))
         begun = self._listed(PENDING)
         if not begun:
             return
@@ -382,6 +382,11 @@ class Out:
             if os.path.lexists(folder):
                 raise OutError(f"{folder} is in the way of a folder", "move it away")
             folder.mkdir()
+
+    def _drop(self, path: str) -> None:
+        """Remove a file if there is one: on a read-only disk even removing none is refused."""
+        if os.path.lexists(self._path(path)):
+            self._path(path).unlink()
 
     def _remove_empty(self, place: Path) -> None:
         """Remove the folders around a place that hold nothing any more."""
