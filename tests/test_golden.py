@@ -1,7 +1,8 @@
 """What whole sites compile to: every file in review, as in a change request.
 
 `CEPHOS_UPDATE=1 pytest tests/test_golden.py` rewrites `tests/cases/*/expected`; read the difference
-before committing it. The runtime, checksums and manifest are not kept there, but proven here.
+before committing it. The runtime, checksums, manifest and review page are not kept there, but proven here and in
+test_review.py.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ def out(case: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reviewed(out: Path) -> dict[str, tuple[bytes, int]]:
     """Return the files of a tree that a change of the site changes in ways worth reading."""
+    derived = ("SHA256SUMS", "manifest.json", "review.html")
     return {
         path: content
         for path, content in contents(out).items()
-        if not path.endswith(("SHA256SUMS", "manifest.json")) and in_bundle(path) not in runtime()
+        if not path.endswith(derived) and in_bundle(path) not in runtime()
     }
 
 

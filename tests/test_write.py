@@ -282,10 +282,10 @@ def rendered(text: str) -> Tree:
     """Return what a site that must be right compiles to."""
     report = Report()
     document = load(Source("site.yaml", text), report)
-    site = document and model.build(document, report)
-    assert site
+    assert document
+    site = model.build(document, report)
     assert not report.errors
-    return render(plan.plan(site), hashlib.sha256(text.encode()).hexdigest())
+    return render(plan.plan(site), document, hashlib.sha256(text.encode()).hexdigest())
 
 
 def cut(out: Path, tree: Tree, at: int, ending: Callable[[], None]) -> int:

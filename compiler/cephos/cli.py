@@ -163,7 +163,8 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     rules.check(site, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
-    tree = render.render(plan.plan(site), hashlib.sha256(source.text.encode()).hexdigest())
+    digest = hashlib.sha256(source.text.encode()).hexdigest()
+    tree = render.render(plan.plan(site), document, digest)
     if options.host:
         tree = tree.only(_selected(tree.hosts, options.host))
     if not tree.hosts:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cephos import caps, ini, services, sign
+from cephos import caps, ini, ranges, services, sign
 from cephos.libvirt import libvirt_secret
 from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cephos.knowledge import Platform
     from cephos.model import Cluster, HostGroup, Path, Site
@@ -73,6 +73,16 @@ class Profile:
         """Yield each host with the entry that describes it."""
         return ((name, group) for group in self.groups for name in group.names)
 
+    @property
+    def carried_keyrings(self) -> tuple[services.Keyring, ...]:
+        """Return what somebody carries to each host; a `ceph-admin` host keeps its own."""
+        return () if CEPH_ADMIN in self.roles else self.keyrings
+
+    @property
+    def restarts(self) -> list[str]:
+        """Return the units that are restarted where something that they read has changed."""
+        return [step.context["unit"].unit for step in self.steps if "unit" in step.context]
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -82,10 +92,21 @@ class Wave:
     roles: tuple[str, ...]
     groups: tuple[HostGroup, ...]
 
+    def has(self, profile: Profile) -> bool:
+        """Tell whether the profile's hosts have their turn in it."""
+        return profile.groups[0] in self.groups
+
     @property
     def purposes(self) -> list[str]:
         """Return what its bundles bring about."""
         return [ROLE_PURPOSES[role] for role in self.roles]
+
+
+def host_ranges(groups: Iterable[HostGroup]) -> list[str]:
+    """Return the groups' hosts as people read them: ranges as written, lone hosts folded."""
+    groups = list(groups)
+    lone = ranges.fold(group.names[0] for group in groups if len(group.names) == 1)
+    return [*lone, *(group.pattern for group in groups if len(group.names) > 1)]
 
 
 @dataclass(frozen=True)
@@ -97,26 +118,26 @@ class Plan:
     profiles: tuple[Profile, ...]
     waves: tuple[Wave, ...]
 
-    def handoffs(self) -> Iterator[tuple[HostGroup, list[services.Keyring]]]:
-        """Yield every group whose hosts need keys, with the keyrings that each of them gets."""
-        for group in self.site.groups:
-            keyrings = services.keyrings(self.site, group)
-            if keyrings:
-                yield group, keyrings
-
-    def carried_handoffs(self) -> list[tuple[HostGroup, list[services.Keyring]]]:
-        """Return those that somebody must carry: a `ceph-admin` host keeps its own."""
-        return [each for each in self.handoffs() if CEPH_ADMIN not in each[0].roles]
+    def carried_in(self, wave: Wave) -> list[str]:
+        """Return the clients whose keys are carried to hosts of the wave."""
+        carried = (each.carried_keyrings for each in self.profiles if wave.has(each))
+        return list(dict.fromkeys(key.client for keyrings in carried for key in keyrings))
 
     @property
     def snapshots_set_locations(self) -> bool:
         """Tell whether copy-on-write snapshots cost Glance's protection of locations."""
         return services.snapshots_set_locations(self.site)
 
+    @property
+    def guest_keyrings(self) -> list[services.Keyring]:
+        """Return the keyrings that libvirt on the computes holds."""
+        return list(services.guest_keyrings(self.site)) if self.site.nova else []
+
     def holders(self, cluster: Cluster, client: str) -> list[HostGroup]:
         """Return the groups whose hosts hold the client's key."""
         keyring = services.Keyring(cluster.name, client)
-        return [group for group, keyrings in self.handoffs() if keyring in keyrings]
+        holding = (profile for profile in self.profiles if keyring in profile.keyrings)
+        return [group for profile in holding for group in profile.groups]
 
 
 def plan(site: Site) -> Plan:
@@ -273,10 +294,8 @@ class _Profile:
     def _owner(self, client: str) -> dict[str, str]:
         """Return `owner` and `mode` of the client's keyring on these hosts."""
         keyring = services.Keyring(self._cluster.name, client)
-        readers = services.keyring_readers(self._site, self._group, keyring)
-        if readers:
-            return {"owner": f"{readers[0]}:{readers[0]}", "mode": "0640"}
-        return {"owner": "root:root", "mode": "0600"}
+        owner, mode = services.keyring_file(self._site, self._group, keyring)
+        return {"owner": owner, "mode": mode}
 
     def _glance(self) -> None:
         glance = self._site.glance
@@ -308,10 +327,7 @@ class _Profile:
         return f"secret-{keyring.name}.xml"
 
     def _libvirt(self) -> None:
-        stores = [store for store in (self._site.nova, *self._site.backends) if store]
-        keys: dict[services.Keyring, Path] = {}
-        for store in stores:
-            keys.setdefault(services.Keyring(store.cluster.name, store.client), store.path)
+        keys = services.guest_keyrings(self._site)
         self._step(
             60,
             "libvirt",

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cephos import __version__
+from cephos import __version__, review
+from cephos.plan import host_ranges
 from cephos.tree import HOST, Bundles, File, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cephos.load import Document
     from cephos.model import Path
     from cephos.plan import Plan, Profile
 
@@ -80,6 +82,7 @@ def _shell() -> Environment:
 def _markdown() -> Environment:
     environment = _environment()
     environment.filters["code"] = lambda text: f"`{text}`"
+    environment.filters["ranges"] = host_ranges
     environment.filters["mermaid"] = lambda text: text.replace("[", "#91;").replace("]", "#93;")
     return environment
 
@@ -96,16 +99,44 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def render(plan: Plan, site_sha256: str) -> Tree:
-    """Return every file but the two that cover all others."""
+def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
+    """Return every file but the two that cover all others.
+
+    The document tells on which line each source stands.
+    """
     about = {
         "compiler": f"cephos-compile {__version__}",
         "site": plan.site.name,
         "site_sha256": site_sha256,
     }
-    runbook = _markdown().get_template("RUNBOOK.md.j2").render(plan=plan, site=plan.site)
-    files = {"RUNBOOK.md": File(runbook.encode(), "site")}
-    return Tree(about, files, tuple(_bundles(plan, profile) for profile in plan.profiles))
+    bundles = tuple(_bundles(plan, profile) for profile in plan.profiles)
+    lines = [_lines(each.shared) for each in bundles]
+    template = _markdown().get_template("RUNBOOK.md.j2")
+    profiles = list(zip(plan.profiles, lines, strict=True))
+    runbook = template.render(plan=plan, site=plan.site, profiles=profiles)
+    files = {
+        "RUNBOOK.md": File(runbook.encode(), "site"),
+        "review.html": File(review.page(plan, bundles, document).encode(), "site"),
+    }
+    return Tree(about, files, bundles)
+
+
+def _lines(shared: Mapping[str, File]) -> int:
+    """Return how many lines `apply` prints before its total: one for most verbs."""
+    verbs = [
+        line.split()[0]
+        for path, file in shared.items()
+        if path.startswith("steps/")
+        for line in file.data.decode().splitlines()
+        if line[:1].islower()
+    ]
+    handoffs = shared["files/handoffs"].data.splitlines() if "handoffs" in verbs else []
+    lines = {
+        "cluster": 0,  # it only says what the others speak of
+        "trust_signers": 2,  # and before all steps, who signed the bundle
+        "handoffs": sum(not line.startswith(b"#") for line in handoffs),
+    }
+    return sum(lines.get(verb, 1) for verb in verbs)
 
 
 def _bundles(plan: Plan, profile: Profile) -> Bundles:

@@ -16,7 +16,7 @@ from cephos.model import CINDER, GLANCE, NOVA, Backend, Glance
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cephos.model import Cluster, HostGroup, Nova, Site, Store
+    from cephos.model import Cluster, HostGroup, Nova, Path, Site, Store
 
 Sections = dict[str, dict[str, str]]
 
@@ -119,6 +119,24 @@ def keyring_readers(site: Site, group: HostGroup, keyring: Keyring) -> list[str]
             if user and Keyring(store.cluster.name, store.client) == keyring
         )
     )
+
+
+def keyring_file(site: Site, group: HostGroup, keyring: Keyring) -> tuple[str, str]:
+    """Return owner (`user:group`) and mode (octal) of the keyring's file on the group's hosts."""
+    readers = keyring_readers(site, group, keyring)
+    return (f"{readers[0]}:{readers[0]}", "0640") if readers else ("root:root", "0600")
+
+
+def guest_keyrings(site: Site) -> dict[Keyring, Path]:
+    """Return the keyrings that libvirt holds for guests, and where each comes from.
+
+    Nova's for disks of guests, Cinder's for volumes.
+    """
+    found: dict[Keyring, Path] = {}
+    for store in (site.nova, *site.backends):
+        if store:
+            found.setdefault(Keyring(store.cluster.name, store.client), store.path)
+    return found
 
 
 def glance_conf(site: Site, glance: Glance) -> Sections:

@@ -38,17 +38,23 @@ def statuses(said: str) -> dict[str, str]:
 
 
 def carry_out(runbook: str, hosts: dict[str, Host]) -> None:
-    """Do what the runbook says, command by command, as the person does who follows it."""
+    """Do what the runbook says, command by command, as the person does who follows it.
+
+    Every total that a host prints adds up to what the table of its wave says.
+    """
     admin = ""
     for wave in re.split(r"(?m)^## ", runbook):
         if not wave.startswith("Wave "):
             continue
         where: list[str] = []
+        lines = {
+            name: int(count)
+            for names, count in re.findall(r"(?m)^  \| (`.+) \| `verify: (\d+) ok`", wave)
+            for name in named(names)
+        }
         for line in wave.splitlines():
             if line.startswith("- [ ] On "):
-                where = [
-                    name for each in re.findall("`(.+?)`", line) for name in ranges.expand(each)
-                ]
+                where = named(line)
                 admin = admin or where[0]
             elif line.startswith("  # "):
                 command = line.removeprefix("  # ")
@@ -57,15 +63,32 @@ def carry_out(runbook: str, hosts: dict[str, Host]) -> None:
                         hosts[admin].run("bash", "-c", command.replace("HOST", name))
                 else:
                     with ThreadPoolExecutor() as pool:
-                        list(pool.map(lambda name, it=command: do(hosts[name], it), where))
+                        said = pool.map(lambda name, it=command: do(hosts[name], it), where)
+                    for name, text in zip(where, said, strict=True):
+                        assert totals(text)
+                        assert set(totals(text)) == {lines[name]}, f"{name}: {text}"
 
 
-def do(host: Host, command: str) -> None:
+def named(line: str) -> list[str]:
+    """Return the hosts of the ranges that stand in a line as code."""
+    return [name for each in re.findall("`(.+?)`", line) for name in ranges.expand(each)]
+
+
+def totals(said: str) -> list[int]:
+    """Return how many things each total in what `apply` said counts."""
+    return [
+        sum(map(int, re.findall(r"\d+", counts)))
+        for counts in re.findall(r"(?m)^ok +total +\w+: (.+)$", said)
+    ]
+
+
+def do(host: Host, command: str) -> str:
     """Run a command of the runbook in the bundle; `--check` may say that something would change."""
     done = host.run("bash", "-c", f"cd /root/cephos; {command}", check=False, timeout=300)
     SAID.extend([done.stdout, done.stderr])
     expected = {0, 10} if "--check" in command else {0}
     assert done.returncode in expected, f"{host.name}: {command}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def carry(source: Host, target: Host) -> None:
