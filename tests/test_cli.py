@@ -129,6 +129,7 @@ def test_host_keeps_the_others_and_their_entries(tmp_path: Path) -> None:
     assert changed == {
         "SHA256SUMS",
         "manifest.json",
+        "review.html",
         "hosts/os1/SHA256SUMS",
         "hosts/os1/files/cinder.conf",
     }

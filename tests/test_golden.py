@@ -1,8 +1,8 @@
 """What whole sites compile to: every file in review, as in a change request.
 
 `CEPHOS_UPDATE=1 pytest tests/test_golden.py` rewrites `tests/cases/*/expected`; read the difference
-before committing it. The runtime, checksums, manifest and review page are not kept there, but proven here and in
-test_review.py.
+before committing it. The runtime, checksums and manifest are not kept there, but proven here; the
+review page in test_review.py.
 """
 
 from __future__ import annotations
