@@ -81,7 +81,7 @@ def _distinct(tree: Tree) -> dict[_Place, File]:
 
 
 def _is_script(path: str) -> bool:
-    return path in RUNTIME or path.startswith("steps/")
+    return path in RUNTIME or path.startswith(("steps/", "tools/"))
 
 
 def _problem(path: str, file: File) -> str | None:

@@ -59,6 +59,25 @@ class DataFile:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """A program for people, which no step runs; its text is `templates/tools/NAME`."""
+
+    name: str
+    purpose: str
+
+    @property
+    def path(self) -> str:
+        """Return where it lies in the bundle."""
+        return f"tools/{self.name}"
+
+
+TOOLS = {
+    CEPH_ADMIN: (Tool("rbd-locks", "find locks of clients that are gone, and break them"),),
+}
+"""What helps people on hosts of each role."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """Hosts whose bundles are the same but for `host.env` and what follows from it."""
 
@@ -68,6 +87,7 @@ class Profile:
     steps: tuple[Step, ...]
     files: tuple[DataFile, ...]
     keyrings: tuple[services.Keyring, ...]
+    tools: tuple[Tool, ...]
 
     def hosts(self) -> Iterator[tuple[str, HostGroup]]:
         """Yield each host with the entry that describes it."""
@@ -211,6 +231,7 @@ class _Profile:
             steps=tuple(self._steps),
             files=tuple(self._files),
             keyrings=tuple(services.keyrings(self._site, self._group)),
+            tools=tuple(tool for role in _in_order(roles) for tool in TOOLS.get(role, ())),
         )
 
     def _step(self, number: int, name: str, purpose: str, source: Path, **context: Any) -> None:

@@ -161,6 +161,9 @@ def _shared_files(profile: Profile) -> dict[str, File]:
         template = _shell().get_template(f"steps/{step.name}.sh.j2")
         script = template.render(step=step, **step.context)
         tree[step.path] = File(_aligned(script).encode(), dotted(step.source), executable=True)
+    for tool in profile.tools:
+        text = files("cephos.templates").joinpath(tool.path).read_bytes()
+        tree[tool.path] = File(text, "site", executable=True)
     for data_file in profile.files:
         tree[data_file.path] = File(data_file.text.encode(), dotted(data_file.source))
     return tree
