@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cephos import model, plan
+from cephos import model, plan, record
 from cephos.diagnostics import Report, Source
 from cephos.load import load
 from cephos.render import render
@@ -285,7 +285,8 @@ def rendered(text: str) -> Tree:
     assert document
     site = model.build(document, report)
     assert not report.errors
-    return render(plan.plan(site), document, hashlib.sha256(text.encode()).hexdigest())
+    planned, digest = plan.plan(site), hashlib.sha256(text.encode()).hexdigest()
+    return record.kept(planned, render(planned, document, digest))
 
 
 def cut(out: Path, tree: Tree, at: int, ending: Callable[[], None]) -> int:

@@ -1,7 +1,8 @@
 """The command line: `cephos-compile SITE -o OUT`.
 
-Exit status: 0 done; 1 the site has errors, or `--diff` found a difference; 2 wrong usage, or
-something cannot be read or written; 70 a fault of the compiler itself.
+Exit status: 0 done; 1 the site has errors, or `--diff` or `--plan` found a difference; 2 wrong
+usage, or something cannot be read or written; 3 `--plan` found a danger; 70 a fault of the compiler
+itself.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cephos.diagnostics import Report, Source
     from cephos.tree import Tree
+    from cephos.write import Out
 
-OK, SITE_HAS_ERRORS, UNUSABLE, FAULT = 0, 1, 2, 70
+OK, SITE_HAS_ERRORS, UNUSABLE, DANGER, FAULT = 0, 1, 2, 3, 70
+DIFFERENT = SITE_HAS_ERRORS
+PLANS = {"text": "--plan", "Markdown": "--plan=markdown", "JSON": "--plan=json"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="cephos-compile",
         description="Compile a site description into one offline bundle per host that binds Ceph"
         " RBD into OpenStack.",
-        epilog="exit status: 0 done; 1 the site has errors, or --diff found a difference; 2 wrong"
-        " usage or unreadable input; 70 internal fault",
+        epilog="exit status: 0 done; 1 the site has errors, or --diff or --plan found a difference;"
+        " 2 wrong usage or unreadable input; 3 --plan found a danger; 70 internal fault",
     )
     parser.add_argument("site", metavar="SITE", nargs="?", help="site description; - reads stdin")
     parser.add_argument("-o", dest="out", metavar="OUT", help="folder to write the bundles to")
@@ -48,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--diff", action="store_true", help="print how OUT differs from what would be written"
     )
+    for form, option in PLANS.items():
+        parser.add_argument(
+            option,
+            dest="plan",
+            action="store_const",
+            const=form,
+            help=f"print what the change from OUT means for the running site, as {form}",
+        )
     parser.add_argument(
         "--host",
         metavar="PATTERN",
@@ -92,8 +104,9 @@ def _misuse(options: argparse.Namespace) -> str | None:
         return "no SITE given"
     if options.out is None and not options.check:
         return "no OUT given: add -o OUT, or --check to write nothing"
-    if options.diff and options.check:
-        return "--diff and --check both write nothing: choose one"
+    modes = [f"--{mode}" for mode in ("diff", "check", "plan") if getattr(options, mode)]
+    if len(modes) > 1:
+        return f"{' and '.join(modes)} both write nothing: choose one"
     return None
 
 
@@ -139,7 +152,9 @@ def _compile(options: argparse.Namespace) -> int:
         advice = getattr(error, "advice", None)
         _say(f"error: {error}" + (f"\n  -> {advice}" if advice else ""))
         status = UNUSABLE
-    sys.stderr.write(diagnostics.render(report, source, color=_wants_color(options.color)))
+    sys.stderr.write(
+        diagnostics.render(report, source, color=_wants_color(options.color, sys.stderr))
+    )
     return status or (SITE_HAS_ERRORS if report.errors else OK)
 
 
@@ -148,7 +163,16 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     import hashlib  # noqa: PLC0415
     import json  # noqa: PLC0415
 
-    from cephos import lint, load, model, plan, render, rules, schema_check  # noqa: PLC0415
+    from cephos import (  # noqa: PLC0415
+        lint,
+        load,
+        model,
+        plan,
+        record,
+        render,
+        rules,
+        schema_check,
+    )
 
     document = load.load(source, report)
     if document is None:
@@ -164,7 +188,8 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     if report.errors:
         return SITE_HAS_ERRORS
     digest = hashlib.sha256(source.text.encode()).hexdigest()
-    tree = render.render(plan.plan(site), document, digest)
+    planned = plan.plan(site)
+    tree = render.render(planned, document, digest)
     if options.host:
         tree = tree.only(_selected(tree.hosts, options.host))
     if not tree.hosts:
@@ -173,7 +198,7 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     lint.lint(tree, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
-    return _deliver(options, tree)
+    return _deliver(options, record.kept(planned, tree))
 
 
 def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
@@ -193,11 +218,13 @@ def _deliver(options: argparse.Namespace, tree: Tree) -> int:
         _say(f"{hosts} hosts, {len(tree)} files: right")
         return OK
     out = Out(Path(options.out))
+    if options.plan:
+        return _plan(options, tree, out)
     partial = bool(options.host)
     if options.diff:
         change = out.compare(tree, partial=partial)
         _print(out.diff(change))
-        return SITE_HAS_ERRORS if change else OK
+        return DIFFERENT if change else OK
     change = out.write(tree, partial=partial)
     parts = {"new": change.new(), "changed": change.changed, "removed": change.removed}
     counts = ", ".join(f"{len(paths)} {word}" for word, paths in parts.items() if paths)
@@ -206,9 +233,30 @@ def _deliver(options: argparse.Namespace, tree: Tree) -> int:
     return OK
 
 
-def _wants_color(choice: str) -> bool:
+def _plan(options: argparse.Namespace, tree: Tree, out: Out) -> int:
+    """Say what it means to go from OUT to the tree."""
+    from cephos import announce, change, manifest  # noqa: PLC0415
+
+    made = out.made()
+    if options.host:
+        made = made.only(tree.hosts)
+    if out.interrupted():
+        _say(f"an earlier run on {options.out} was interrupted: this is since the one before it")
+    found = change.compare(made, manifest.of(tree))
+    match options.plan:
+        case "JSON":
+            text = announce.as_json(found)
+        case "Markdown":
+            text = announce.as_markdown(found)
+        case _:
+            text = announce.as_text(found, color=_wants_color(options.color, sys.stdout))
+    _print([text])
+    return DANGER if found.dangers else DIFFERENT if found else OK
+
+
+def _wants_color(choice: str, stream: TextIO) -> bool:
     if choice == "auto":
-        return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        return stream.isatty() and not os.environ.get("NO_COLOR")
     return choice == "always"
 
 

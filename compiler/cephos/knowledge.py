@@ -170,6 +170,11 @@ def options(service: str) -> Mapping[str, Option]:
     return found
 
 
+def dangers() -> Mapping[str, Mapping[str, Any]]:
+    """Return the changes that can break a running site, by code; `dangers.toml` explains them."""
+    return _data("dangers")
+
+
 HOME = {"glance": "<store>", "cinder": "<backend>", "nova": "libvirt"}
 """The section that a bare option name means where a service has it in several."""
 

@@ -8,17 +8,19 @@ that it comes from. What the bundles of a profile share is told once::
       "files": {"apply": {"sha256": …, "mode": …, "source": …}, "host.env": {"mode": …}},
       "hosts": {"os1": {"source": …, "host.env": its sha256 on this host}}}]
 
-A host is one line: one more host, one more line. The list of what a run is about to make has the
-same form, with `{}` for what it does not tell.
+A host is one line: one more host, one more line. What the files come from, as far as a change of
+it can matter to a running site, is told under `record` (`record.py`). The list of what a run is
+about to make has the same form, with `{}` for what it does not tell.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from cephos import record
 from cephos.tree import SUMS, File, Tree, split, sums
 
 if TYPE_CHECKING:
@@ -62,6 +64,17 @@ class Manifest:
                 found[host] = found[host] | paths if host in found else paths
         return found
 
+    def digests(self, host: str | None) -> dict[str, str]:
+        """Return the checksums of a host's bundle by path in it; without a host, of other files."""
+        if host is None:
+            return _digests(self.files)
+        inside = (
+            _digests(block.files) | _own(block.hosts[host])
+            for block in self.bundles
+            if host in block.hosts
+        )
+        return {path: digest for digests in inside for path, digest in digests.items()}
+
     def is_whole(self) -> bool:
         """Tell whether every file has its checksum."""
         if not all("sha256" in told for told in self.files.values()):
@@ -80,7 +93,12 @@ class Manifest:
             )
             for block in self.bundles
         )
-        return Manifest(bundles=tuple(block for block in blocks if block.hosts))
+        return Manifest(self.about, bundles=tuple(block for block in blocks if block.hosts))
+
+    def only(self, hosts: Collection[str]) -> Manifest:
+        """Return the same without what is told of the bundles of other hosts."""
+        others = self.hosts().keys() - set(hosts)
+        return Manifest(self.about, self.files, self.without(others).bundles)
 
     def names(self) -> Manifest:
         """Return the names of the files, without what is told of them."""
@@ -90,14 +108,17 @@ class Manifest:
         )
 
     def __or__(self, other: Manifest) -> Manifest:
-        """Return what either tells, in order; bundles of equal files become one block."""
+        """Return what either tells, in order; bundles of equal files become one block.
+
+        What they tell of themselves is taken from this one.
+        """
         alike: dict[str, Block] = {}
         for block in (*self.bundles, *other.bundles):
             key = json.dumps(block.files, sort_keys=True)
             alike.setdefault(key, Block(_sorted(block.files), {})).hosts.update(block.hosts)
         blocks = (Block(block.files, _sorted(block.hosts)) for block in alike.values())
         return Manifest(
-            {**self.about, **other.about},
+            {**other.about, **self.about},
             _sorted({**self.files, **other.files}),
             tuple(sorted(blocks, key=lambda block: next(iter(block.hosts)))),
         )
@@ -107,6 +128,15 @@ class Manifest:
         bundles = [{"files": block.files, "hosts": block.hosts} for block in self.bundles]
         whole = {**self.about, "files": self.files, "bundles": bundles}
         return ("".join(_laid_out(whole, "\n")) + "\n").encode()
+
+
+def _digests(entries: _Entries) -> dict[str, str]:
+    return {path: told["sha256"] for path, told in entries.items() if "sha256" in told}
+
+
+def _own(told: Mapping[str, str]) -> dict[str, str]:
+    """Return the checksums that are told of a host alone."""
+    return {path: digest for path, digest in told.items() if path != "source"}
 
 
 def _named(entries: _Entries) -> _Entries:
@@ -158,14 +188,16 @@ def _block(bundles: Bundles) -> Block:
 def cover(tree: Tree, kept: Manifest) -> Tree:
     """Return the tree with the two files that cover it and what is `kept` of an earlier run's."""
     manifest = of(tree) | kept
+    if kept:
+        joined = record.joined(kept.about.get("record"), kept.hosts(), tree.about["record"])
+        manifest = replace(manifest, about={**manifest.about, "record": joined})
     files = {**tree.files, NAME: File(manifest.data(), "site")}
     lines = {path: sums({path: file.digest}) for path, file in files.items()}
     for block in manifest.bundles:
-        shared = {path: told["sha256"] for path, told in block.files.items() if "sha256" in told}
+        shared = _digests(block.files)
         for host, told in block.hosts.items():
-            own = {path: digest for path, digest in told.items() if path != "source"}
             folder = f"hosts/{host}/"
-            lines[folder] = sums(shared | own, folder)
+            lines[folder] = sums(shared | _own(told), folder)
     files[SUMS] = File(b"".join(lines[path] for path in sorted(lines)), "site")
     return Tree(tree.about, files, tree.bundles)
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 NAMES_LIMIT = 100_000
 """How many hosts one range may name."""
 
-_PATTERN_LIMIT = 1000
+PATTERN_LIMIT = 1000
+"""How many characters one range may have."""
+
 _NAME_LIMIT = 253
 _LABEL_LIMIT = 63
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
@@ -60,8 +62,8 @@ def expand(pattern: str) -> list[str]:
     pattern that is malformed, names a host twice, names more than `NAMES_LIMIT` hosts or names
     what is no host name.
     """
-    if len(pattern) > _PATTERN_LIMIT:
-        raise RangeError("E121", f"a host range is at most {_PATTERN_LIMIT} characters long")
+    if len(pattern) > PATTERN_LIMIT:
+        raise RangeError("E121", f"a host range is at most {PATTERN_LIMIT} characters long")
     if pattern == BLANK:
         message = "a blank to fill in: the name of a host, as `hostname` prints it there"
         raise RangeError("E123", message, 0, len(pattern))

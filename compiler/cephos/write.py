@@ -90,6 +90,10 @@ class Out:
         """
         return self._listed(manifest.NAME)
 
+    def interrupted(self) -> bool:
+        """Tell whether a run began here that no other has completed."""
+        return bool(self._listed(PENDING))
+
     def compare(self, tree: Tree, *, partial: bool = False) -> Change:
         """Return what `write` would do; with `partial`, bundles of other hosts stay as they are.
 

@@ -1,0 +1,420 @@
+"""What a change of the site means for a site that runs: two records, held against each other.
+
+Dangers are data (`data/dangers.toml`). What the next `apply` does on a host follows from what its
+bundle manages, before and after; what a bundle no longer manages stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from cephos import knowledge, ranges
+from cephos.effects import HANDOFFS, is_file
+from cephos.record import Record, read
+from cephos.tree import SUMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cephos.effects import State
+    from cephos.manifest import Manifest
+    from cephos.record import Kind
+
+Hosts = tuple[str, ...]
+"""Host ranges."""
+Path = tuple[str, ...]
+"""Keys from the top of `record.Record.facts`."""
+_Managed = dict[str, "tuple[str, State]"]
+"""Thing -> the first step that names it, and how it is to be."""
+
+_Key = TypeVar("_Key", str, Path)
+_Edit = tuple[_Key, "str | None", "str | None"]
+"""What changes, with both values; None where there is none."""
+
+_GONE = object()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something with a value; None where there is none."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """Where a danger lies: a path of the description, and the hosts that feel it."""
+
+    subject: str
+    before: str | None
+    after: str | None
+    hosts: Hosts
+
+
+@dataclass(frozen=True)
+class Danger:
+    """A danger by name."""
+
+    code: str
+    breaks: str
+    first: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Members:
+    """Hosts that come or go, with their roles."""
+
+    count: int
+    hosts: Hosts
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a client may do in a pool: `write`, `read` or None."""
+
+    cluster: str
+    client: str
+    pool: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that `apply` changes, in the first step that names it."""
+
+    step: str
+    what: str
+    new: bool
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A unit that `apply` restarts, in the step that does."""
+
+    step: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What `apply` does on hosts that are alike, before and after."""
+
+    wave: int
+    count: int
+    hosts: Hosts
+    actions: tuple[Action, ...]
+    restarts: tuple[Restart, ...]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What stays on hosts, or in Ceph, though their bundles no longer manage it."""
+
+    hosts: Hosts
+    things: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Files that change without a change for `apply`; no hosts: files of the site."""
+
+    hosts: Hosts
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """All that a change means. `compared` tells with what: a record, files alone, or nothing."""
+
+    site: str
+    compared: Literal["record", "files", "nothing"]
+    dangers: tuple[Danger, ...]
+    added: tuple[Members, ...]
+    removed: tuple[Members, ...]
+    facts: tuple[Setting, ...]
+    access: tuple[Access, ...]
+    apply: tuple[Turn, ...]
+    left: tuple[Left, ...]
+    rendered: tuple[Rendered, ...]
+
+    def __bool__(self) -> bool:
+        return any([self.dangers, self.added, self.removed, self.facts, self.apply, self.rendered])
+
+
+def compare(before: Manifest, after: Manifest) -> Change:
+    """Return what it means to go from one compilation to another, each with its record.
+
+    `before` is empty if nothing has been compiled yet. If it has no record that can be read, what
+    the change means is not told, but which files change, and that is a danger.
+    """
+    record = read(after.about["record"])
+    assert record  # noqa: S101  # it was made in this run
+    known = read(before.about.get("record"))
+    if before and known is None:
+        return _by_files(before, after, record)
+    old = known.of(before.hosts()) if known else Record({}, ())
+    was, becomes = old.kind_of(), record.kind_of()
+    alike: dict[tuple[int, int], list[str]] = {}
+    for host, kind in becomes.items():
+        alike.setdefault((id(was.get(host)), id(kind)), []).append(host)
+    groups = [_Group(was.get(hosts[0]), becomes[hosts[0]], hosts) for hosts in alike.values()]
+    resealed = old.facts.get("site") != record.facts["site"]
+    handoffs = [each for group in groups for each in group.handoffs(anew=resealed)]
+    turns = [group.turn(handoffs) for group in groups]
+    edits = _edits(_leaves(old.facts), _leaves(record.facts)) if known else ()
+    return Change(
+        site=record.facts["site"],
+        compared="record" if known else "nothing",
+        dangers=tuple(_dangers(old, record)) if known else (),
+        added=_members((group.new, group.hosts) for group in groups if group.old is None),
+        removed=_members(
+            (kind, [host for host in kind.hosts if host not in becomes]) for kind in old.kinds
+        ),
+        facts=tuple(
+            Setting(".".join(path), *values) for path, *values in edits if not _is_access(path)
+        ),
+        access=tuple(Access(*path[1::2], *values) for path, *values in edits if _is_access(path)),
+        apply=tuple(sorted((turn for turn in turns if turn.actions), key=lambda turn: turn.wave)),
+        left=tuple(left for group in groups if (left := group.left()).things),
+        rendered=(
+            *_rendered((), before.digests(None), after.digests(None)),
+            *(
+                each
+                for group, turn in zip(groups, turns, strict=True)
+                if group.old and not turn.actions
+                for each in _rendered(
+                    _folded(group.hosts),
+                    before.digests(group.hosts[0]),
+                    after.digests(group.hosts[0]),
+                )
+            ),
+        ),
+    )
+
+
+def _by_files(before: Manifest, after: Manifest, record: Record) -> Change:
+    """Return what the files alone tell."""
+    was, becomes = before.hosts(), after.hosts()
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host in (host for host in becomes if host in was):
+        alike.setdefault(_differing(before.digests(host), after.digests(host)), []).append(host)
+    rendered = (
+        *_rendered((), before.digests(None), after.digests(None)),
+        *(Rendered(_folded(hosts), files) for files, hosts in alike.items() if files),
+    )
+    added = [host for host in becomes if host not in was]
+    removed = [host for host in was if host not in becomes]
+    return Change(
+        site=record.facts["site"],
+        compared="files",
+        dangers=(_danger("unknown", ()),) if rendered or added or removed else (),
+        added=(Members(len(added), _folded(added), ()),) if added else (),
+        removed=(Members(len(removed), _folded(removed), ()),) if removed else (),
+        facts=(),
+        access=(),
+        apply=(),
+        left=(),
+        rendered=rendered,
+    )
+
+
+def _members(kinds: Iterable[tuple[Kind, Sequence[str]]]) -> tuple[Members, ...]:
+    return tuple(Members(len(hosts), _folded(hosts), kind.roles) for kind, hosts in kinds if hosts)
+
+
+def _folded(hosts: Iterable[str]) -> Hosts:
+    return tuple(ranges.fold(hosts))
+
+
+def _rendered(
+    hosts: Hosts, before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[Rendered]:
+    files = _differing(before, after)
+    if files:
+        yield Rendered(hosts, files)
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the paths of files that are not the same, but for checksums of all others."""
+    paths = sorted({*before, *after} - {SUMS})
+    return tuple(path for path in paths if before.get(path) != after.get(path))
+
+
+class _Group:
+    """Hosts that were alike and are alike; `old` is None for hosts that are new."""
+
+    def __init__(self, old: Kind | None, new: Kind, hosts: list[str]) -> None:
+        self.old, self.new, self.hosts = old, new, hosts
+        self._was = _managed(old)
+        self._becomes = _managed(new)
+        self.changed = [
+            thing
+            for thing, (_, state) in self._becomes.items()
+            if thing not in self._was or self._was[thing][1] != state
+        ]
+
+    def turn(self, handoffs: Sequence[tuple[str, bool, Setting]]) -> Turn:
+        """Return what `apply` does here; a `ceph-admin` host writes the hand-offs."""
+        actions = [self._action(thing) for thing in self.changed if thing != HANDOFFS]
+        if HANDOFFS in self._becomes:
+            step, _ = self._becomes[HANDOFFS]
+            actions += [Action(step, what, new, (setting,)) for what, new, setting in handoffs]
+        actions.sort(key=lambda action: action.step)
+        return Turn(
+            wave=self.new.wave,
+            count=len(self.hosts),
+            hosts=_folded(self.hosts),
+            actions=tuple(actions),
+            restarts=tuple(self._restarts()),
+        )
+
+    def handoffs(self, *, anew: bool) -> Iterator[tuple[str, bool, Setting]]:
+        """Yield the hand-offs to these hosts, if they are others than before: name, new, keys."""
+        wanted = " ".join(self.new.keyrings)
+        had = " ".join(self.old.keyrings) if self.old else ""
+        if wanted and (anew or wanted != had):
+            for hosts in _folded(self.hosts):
+                yield f"hand-off for {hosts}", not had, Setting("keyrings", had or None, wanted)
+
+    def left(self) -> Left:
+        """Return what the bundles no longer manage."""
+        things = (thing for thing in self._was if thing not in self._becomes)
+        return Left(_folded(self.hosts), tuple(thing for thing in things if thing != HANDOFFS))
+
+    def _action(self, thing: str) -> Action:
+        step, state = self._becomes[thing]
+        _, was = self._was.get(thing, ("", {}))
+        settings = tuple(Setting(*edit) for edit in _edits(was, state))
+        return Action(step, thing, thing not in self._was, settings)
+
+    def _restarts(self) -> Iterator[Restart]:
+        reads: dict[str, set[str]] = {}
+        for step in self.new.steps.values():
+            for unit in step["restarts"]:
+                reads.setdefault(unit, set()).update(filter(is_file, step["manages"]))
+        for name, step in self.new.steps.items():
+            for unit in step["restarts"]:
+                if reads[unit].intersection(self.changed):
+                    yield Restart(name, unit)
+
+
+def _managed(kind: Kind | None) -> _Managed:
+    found: _Managed = {}
+    for name, step in kind.steps.items() if kind else ():
+        for thing, state in step["manages"].items():
+            found.setdefault(thing, (name, state))
+    return found
+
+
+def _edits(before: Mapping[_Key, str], after: Mapping[_Key, str]) -> list[_Edit[_Key]]:
+    """Return what has another value, with both; None where there is none."""
+    both = ((key, before.get(key), after.get(key)) for key in {**before, **after})
+    return [(key, was, becomes) for key, was, becomes in both if was != becomes]
+
+
+def _leaves(tree: Mapping[str, Any], path: Path = ()) -> dict[Path, str]:
+    found: dict[Path, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= _leaves(value, (*path, key))
+        else:
+            found[*path, key] = _text(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_access(path: Path) -> bool:
+    """Tell whether it says what a client may do in a pool."""
+    return path[0] == "clusters" and path[2::2] == ("clients", "pools")
+
+
+def _dangers(old: Record, new: Record) -> Iterator[Danger]:
+    """Yield the dangers that the change holds, in the order of the table."""
+    before, after = _tree(old), _tree(new)
+    felt: dict[str, list[str]] = {}
+    for host in filter(after["hosts"].__contains__, before["hosts"]):
+        for role in before["hosts"][host]["roles"]:
+            felt.setdefault(role, []).append(host)
+    for code, row in knowledge.dangers().items():
+        cases: dict[_Edit[Path], list[str]] = {}
+        for when in row["when"]:
+            for (top, *rest), was, becomes in _found(before, after, when):
+                hosts = [rest.pop(0)] if top == "hosts" else felt.get(when.get("felt_by"), [])
+                cases.setdefault(((top, *rest), was, becomes), []).extend(hosts)
+        if cases:
+            yield _danger(code, (case for found in cases.items() for case in _cases(*found)))
+
+
+def _cases(found: _Edit[Path], names: list[str]) -> Iterator[Case]:
+    """Yield a case, or one for each range of hosts where hosts themselves change."""
+    (top, *rest), before, after = found
+    hosts = _folded(dict.fromkeys(names))
+    if top != "hosts":
+        yield Case(".".join((top, *rest)), before, after, hosts)
+        return
+    for each in hosts:
+        yield Case(".".join((top, each, *rest)), before, after, (each,))
+
+
+def _danger(code: str, cases: Iterable[Case]) -> Danger:
+    row = knowledge.dangers()[code]
+    return Danger(code, row["breaks"], row["first"], tuple(cases))
+
+
+def _tree(record: Record) -> dict[str, Any]:
+    """Return the facts with each host among them."""
+    hosts = {
+        host: {"roles": list(kind.roles), "platform": kind.platform}
+        for host, kind in record.kind_of().items()
+    }
+    return {**record.facts, "hosts": hosts}
+
+
+def _found(
+    before: Mapping[str, Any], after: Mapping[str, Any], when: Mapping[str, Any]
+) -> Iterator[_Edit[Path]]:
+    """Yield each path that `when` is about and that changes as it says, with both values."""
+    for path, node in _matching(before, when["path"].split(".")):
+        there = _at(after, path)
+        becomes = "gone" if there is _GONE else None if isinstance(there, dict) else _text(there)
+        was = None if isinstance(node, dict) else _text(node)
+        if becomes == was or _at(after, path[:-1]) is _GONE:
+            continue
+        if becomes in when["becomes"] if "becomes" in when else becomes != "gone":
+            # an item of a list has no name of its own
+            is_item = isinstance(_at(before, path[:-1]), list)
+            yield path[:-1] if is_item else path, was, None if there is _GONE else becomes
+
+
+def _matching(node: Any, pattern: Sequence[str], path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield every place below a node that the pattern leads to."""
+    if not pattern:
+        yield path, node
+        return
+    for key, child in _children(node).items():
+        if pattern[0] in {"*", key}:
+            yield from _matching(child, pattern[1:], (*path, key))
+
+
+def _at(node: Any, path: Path) -> Any:
+    for key in path:
+        node = _children(node).get(key, _GONE)
+    return node
+
+
+def _children(node: Any) -> Mapping[str, Any]:
+    if isinstance(node, list):
+        return {_text(item): item for item in node}
+    return node if isinstance(node, dict) else {}

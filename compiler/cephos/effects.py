@@ -1,0 +1,126 @@
+"""What a bundle manages on its host, read from the steps themselves.
+
+A step is a list of verbs with plain words, so what `apply` will look after is known without asking
+any host, and cannot be something else than the step says. Names are those that `apply` prints.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from cephos import ini, libvirt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cephos.tree import File
+
+State = dict[str, str]
+"""How a thing is to be: option or property -> value; {} where only its existence is managed."""
+
+HANDOFFS = "hand-offs"
+"""The thing that stands for all hand-offs: which there are follows from the other hosts."""
+
+_PROOFS = frozenset(
+    {"client_reads", "client_refused", "keep_image_stores", "not_overridden", "reach_pool"}
+)
+_NO_VERBS = frozenset({".", "unset"})
+
+
+def effects(bundle: Mapping[str, File]) -> dict[str, Any]:
+    """Return what each step manages, by the step's name.
+
+    `bundle` has the files of a bundle by path in it. A step is `{"manages": {thing: State},
+    "restarts": [unit]}`; a unit is restarted if a file that one of its steps manages has changed.
+
+    Raises:
+        ValueError: a step uses a verb that this module does not know.
+    """
+    return {
+        PurePosixPath(path).stem: _Step(bundle).read(path)
+        for path in sorted(bundle)
+        if path.startswith("steps/")
+    }
+
+
+def is_file(thing: str) -> bool:
+    """Tell whether a thing is a file, which services read."""
+    return thing.startswith(("/", "keyring /"))
+
+
+class _Step:
+    def __init__(self, bundle: Mapping[str, File]) -> None:
+        self._bundle = bundle
+        self._cluster = ""
+        self._manages: dict[str, State] = {}
+        self._restarts: list[str] = []
+
+    def read(self, path: str) -> dict[str, Any]:
+        for verb, *words in _commands(self._text(path)):
+            self._verb(verb, words)
+        return {"manages": self._manages, "restarts": self._restarts}
+
+    def _text(self, path: str) -> str:
+        return self._bundle[path].data.decode()
+
+    def _verb(self, verb: str, words: list[str]) -> None:  # noqa: C901  # one case per verb
+        match verb, words:
+            case "cluster", [name, *_]:
+                self._cluster = name
+            case "pool", [name, *_]:
+                # its settings are only those it is created with
+                self._manages[f"pool {name} of cluster {self._cluster}"] = {}
+            case "client", [name, *caps]:
+                thing = f"client.{name} of cluster {self._cluster}"
+                self._manages[thing] = dict(zip(caps[::2], caps[1::2], strict=True))
+            case "handoffs", _:
+                self._manages[HANDOFFS] = {}
+            case "install_keyring", [client, owner, mode]:
+                file = f"/etc/ceph/{self._cluster}.client.{client}.keyring"
+                self._manages[f"keyring {file}"] = {"owner": owner, "mode": mode}
+            case "ceph_conf", [patch]:
+                self._manages[f"/etc/ceph/{self._cluster}.conf"] = self._settings(patch)
+            case "patch_ini", [target, patch, *options]:
+                included = (item for item in options if item != "--include")
+                self._manages[target] = self._settings(patch) | dict(map(_included, included))
+            case "libvirt_secret", [xml, _]:
+                secret = libvirt.parse(self._text(xml))
+                uuid, usage = secret.findtext("uuid"), secret.findtext("usage/name")
+                self._manages[f"libvirt secret {uuid}"] = {"usage": usage or ""}
+            case "tmpfiles", [source, target]:
+                lines = self._text(source).splitlines()
+                self._manages[target] = {
+                    line.split()[1]: line for line in lines if line and not line.startswith("#")
+                }
+            case "trust_signers", [file]:
+                lines = self._text(file).splitlines()
+                self._manages["/etc/cephos/allowed_signers"] = {
+                    key: name for name, _, key in (line.partition(" ") for line in lines)
+                }
+            case "restart_on_change", [unit]:
+                self._restarts.append(unit)
+            case _ if verb not in _PROOFS | _NO_VERBS:
+                raise ValueError(f"say in effects.py what the verb {verb} manages")
+
+    def _settings(self, patch: str) -> State:
+        sections = ini.parse(self._text(patch))
+        return {
+            f"{section}.{key}": value
+            for section, entries in sections.items()
+            for key, value in entries.items()
+        }
+
+
+def _commands(script: str) -> Iterator[list[str]]:
+    for line in script.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            yield words
+
+
+def _included(item: str) -> tuple[str, str]:
+    """Return the setting that `SECTION.KEY=ITEM,…` stands for: a list that begins so."""
+    key, _, items = item.partition("=")
+    return key, f"{items},…"

@@ -1,0 +1,202 @@
+"""What OUT remembers of the site that it was compiled from, for the next change to be held against.
+
+The record lies in `manifest.json` under `record`. `facts` has the shape of `site.yaml`, with every
+default and derived value filled in; `profiles` says what the bundles of which hosts manage. Neither
+holds key material: the compiler never sees any.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from cephos import ranges
+from cephos.effects import effects
+from cephos.model import Cluster, Glance
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from cephos.model import Path
+    from cephos.plan import Plan
+    from cephos.tree import Tree
+
+VERSION = 1
+"""Of the record's form: a reader that knows another one does not guess."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Hosts whose bundles manage the same; `steps` are those of `effects.effects`."""
+
+    hosts: tuple[str, ...]
+    wave: int
+    roles: tuple[str, ...]
+    platform: str
+    keyrings: tuple[str, ...]
+    steps: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A compilation as far as a change of it can matter to a running site."""
+
+    facts: Mapping[str, Any]
+    kinds: tuple[Kind, ...]
+
+    def of(self, hosts: Collection[str]) -> Record:
+        """Return the record with these hosts alone."""
+        return Record(
+            self.facts,
+            tuple(
+                replace(kind, hosts=chosen)
+                for kind in self.kinds
+                if (chosen := tuple(host for host in kind.hosts if host in hosts))
+            ),
+        )
+
+    def kind_of(self) -> dict[str, Kind]:
+        """Return the kind of each host, by name."""
+        return {host: kind for kind in self.kinds for host in kind.hosts}
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as it is kept in the manifest; `read` is the way back."""
+        return {
+            "version": VERSION,
+            "facts": self.facts,
+            "profiles": [
+                {
+                    "hosts": _folded(kind.hosts),
+                    "wave": kind.wave,
+                    "roles": list(kind.roles),
+                    "platform": kind.platform,
+                    "keyrings": list(kind.keyrings),
+                    "steps": kind.steps,
+                }
+                for kind in self.kinds
+            ],
+        }
+
+
+def kept(plan: Plan, tree: Tree) -> Tree:
+    """Return the tree with the record of what was rendered of the plan, of all hosts or of some."""
+    return replace(tree, about={**tree.about, "record": _record(plan, tree).plain()})
+
+
+def _record(plan: Plan, tree: Tree) -> Record:
+    profiles = {name: profile for profile in plan.profiles for name, _ in profile.hosts()}
+    waves = {name: wave for wave in plan.waves for group in wave.groups for name in group.names}
+    kinds = []
+    for bundles in tree.bundles:
+        host = next(iter(bundles.hosts))
+        profile = profiles[host]
+        kinds.append(
+            Kind(
+                hosts=tuple(bundles.hosts),
+                wave=waves[host].number,
+                roles=profile.roles,
+                platform=profile.platform.name,
+                keyrings=tuple(keyring.name for keyring in profile.keyrings),
+                steps=effects(bundles.shared),
+            )
+        )
+    return Record(facts(plan), tuple(kinds))
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """Return the description as plain values, under the paths of `site.yaml`.
+
+    Below a cluster's `clients` stands what each may do in which pool: `read` or `write`.
+    """
+    site = plan.site
+    tree: dict[str, Any] = {
+        "site": site.name,
+        "openstack": {"release": site.release.name},
+        "signers": list(site.signers),
+    }
+    for cluster in site.clusters.values():
+        clients: dict[str, Any] = {
+            name: {
+                "pools": dict.fromkeys(access.readable(), "read")
+                | dict.fromkeys(access.write, "write")
+            }
+            for name, access in plan.access[cluster.name].items()
+        }
+        for store in site.stores():
+            if store.cluster is cluster and not isinstance(store, Glance):
+                clients[store.client]["secret_uuid"] = cluster.secret_uuid(store.client)
+        _place(
+            tree,
+            cluster.path,
+            {
+                "release": cluster.release.name,
+                "fsid": cluster.fsid,
+                "mon_host": list(cluster.mon_host),
+                "pools": {name: _plain(pool) for name, pool in cluster.pools.items()},
+                "clients": clients,
+            },
+        )
+    for store in site.stores():
+        _place(tree, store.path, _plain(store))
+    return tree
+
+
+def joined(earlier: Any, hosts: Collection[str], part: Any) -> Any:
+    """Return the record, as it is kept, of a compilation of some hosts beside one that was.
+
+    `hosts` stay as the `earlier` record has them, and so do the facts: a change of the site is
+    compared with them until it has come to every host. None if there is nothing to go by.
+    """
+    old, new = read(earlier), read(part)
+    if old is None or new is None:
+        return None
+    return Record(old.facts, (*old.of(hosts).kinds, *new.kinds)).plain()
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return the fields of a part of the model that say something."""
+    named = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {
+        name: each.name if isinstance(each, Cluster) else dict(each) if name == "options" else each
+        for name, each in named.items()
+        if name not in {"name", "path"} and each is not None
+    }
+
+
+def _place(tree: dict[str, Any], path: Path, value: dict[str, Any]) -> None:
+    for key in path[:-1]:
+        tree = tree.setdefault(str(key), {})
+    tree[str(path[-1])] = value
+
+
+def _folded(hosts: Iterable[str]) -> list[str]:
+    """Return the hosts as ranges, as far as `ranges.expand` takes them back."""
+    names = list(hosts)
+    folded = ranges.fold(names)
+    fits = len(names) <= ranges.NAMES_LIMIT and max(map(len, folded)) <= ranges.PATTERN_LIMIT
+    return folded if fits else names
+
+
+def read(plain: Any) -> Record | None:
+    """Return the record that was kept; None if it is none of this version, or tampered with."""
+    import jsonschema  # noqa: PLC0415  # only --plan and --host read a record
+
+    schema = (files("cephos.schema") / "record.schema.json").read_text(encoding="utf-8")
+    try:
+        jsonschema.validate(plain, json.loads(schema))
+        kinds = tuple(
+            Kind(
+                hosts=tuple(name for each in kind["hosts"] for name in ranges.expand(each)),
+                wave=kind["wave"],
+                roles=tuple(kind["roles"]),
+                platform=kind["platform"],
+                keyrings=tuple(kind["keyrings"]),
+                steps=kind["steps"],
+            )
+            for kind in plain["profiles"]
+        )
+    except (jsonschema.ValidationError, ranges.RangeError, RecursionError):
+        return None
+    return Record(plain["facts"], kinds)
