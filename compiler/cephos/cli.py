@@ -67,6 +67,16 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="only bundles of these hosts: a name, range or glob (repeatable)",
     )
+    parser.add_argument(
+        "--archive",
+        action="store_true",
+        help="also OUT/archives: one .tar.gz for each host, and one of the site with all of them",
+    )
+    parser.add_argument(
+        "--sign",
+        metavar="KEY",
+        help="sign each bundle with this private key (or the .pub of one that ssh-agent holds)",
+    )
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument(
         "--color",
@@ -107,6 +117,10 @@ def _misuse(options: argparse.Namespace) -> str | None:
     modes = [f"--{mode}" for mode in ("diff", "check", "plan") if getattr(options, mode)]
     if len(modes) > 1:
         return f"{' and '.join(modes)} both write nothing: choose one"
+    if modes and (options.archive or options.sign):
+        return f"{modes[0]} writes nothing, but --archive and --sign do: choose one"
+    if options.archive and options.host:
+        return "--archive does not go with --host: the site's archive holds every host"
     return None
 
 
@@ -136,6 +150,7 @@ def _init(site: str | None) -> int:
 
 def _compile(options: argparse.Namespace) -> int:
     from cephos import diagnostics, lint, load  # noqa: PLC0415  # so that --help loads none of them
+    from cephos.sign import SigningError  # noqa: PLC0415
     from cephos.write import OutError  # noqa: PLC0415
 
     report = diagnostics.Report(strict=options.strict)
@@ -148,7 +163,7 @@ def _compile(options: argparse.Namespace) -> int:
         source = error.source
         report.extend([error.diagnostic])
         status = UNUSABLE
-    except (OutError, lint.LinterMissingError) as error:
+    except (OutError, SigningError, lint.LinterMissingError) as error:
         advice = getattr(error, "advice", None)
         _say(f"error: {error}" + (f"\n  -> {advice}" if advice else ""))
         status = UNUSABLE
@@ -198,7 +213,7 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     lint.lint(tree, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
-    return _deliver(options, record.kept(planned, tree))
+    return _deliver(options, record.kept(planned, tree), site.signers)
 
 
 def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
@@ -207,10 +222,11 @@ def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
     return {host for host in hosts if any(ranges.matches(pattern, host) for pattern in patterns)}
 
 
-def _deliver(options: argparse.Namespace, tree: Tree) -> int:
+def _deliver(options: argparse.Namespace, tree: Tree, signers: tuple[str, ...]) -> int:
     """Write the tree, or say how OUT differs from it."""
     from pathlib import Path  # noqa: PLC0415
 
+    from cephos import ship  # noqa: PLC0415
     from cephos.write import Out  # noqa: PLC0415
 
     hosts = len(tree.hosts)
@@ -230,6 +246,13 @@ def _deliver(options: argparse.Namespace, tree: Tree) -> int:
     counts = ", ".join(f"{len(paths)} {word}" for word, paths in parts.items() if paths)
     files = len(change.tree)
     _say(f"{hosts} hosts, {files} files in {options.out}: {counts or 'nothing to change'}")
+    shipped = ship.ship(
+        out, change.tree, key=options.sign, signers=signers, archives=options.archive
+    )
+    if shipped.signed or signers:
+        _say(f"{shipped.signed} of {hosts} bundles are signed")
+    if shipped.archives:
+        _say(f"{shipped.archives} archives in {options.out}/{ship.ARCHIVES}")
     return OK
 
 

@@ -71,14 +71,34 @@ def sign(texts: Sequence[bytes], key: str, signers: Collection[str]) -> list[byt
     return signatures
 
 
+def is_ours(data: bytes) -> bool:
+    """Tell whether a file holds a signature that was made for bundles."""
+    try:
+        return _string(_after_key(data)).decode() == NAMESPACE
+    except ValueError:
+        return False
+
+
 def _public_key(signature: bytes) -> str:
     """Return `TYPE KEY` of whoever made the signature.
 
     Source: OpenSSH, PROTOCOL.sshsig: "SSHSIG", a version (4 bytes), the public key as a string.
     """
-    blob = base64.b64decode(b"".join(signature.splitlines()[1:-1]))
-    key = _string(blob[len(b"SSHSIG") + 4 :])
+    key = _string(_blob(signature))
     return f"{_string(key).decode()} {base64.b64encode(key).decode()}"
+
+
+def _after_key(signature: bytes) -> bytes:
+    blob = _blob(signature)
+    return blob[4 + len(_string(blob)) :]
+
+
+def _blob(signature: bytes) -> bytes:
+    """Return a signature without armour, from its public key on."""
+    armour = signature.splitlines()
+    if armour[:1] != [b"-----BEGIN SSH SIGNATURE-----"]:
+        raise ValueError("it is no SSH signature")
+    return base64.b64decode(b"".join(armour[1:-1]))[len(b"SSHSIG") + 4 :]
 
 
 def _string(data: bytes) -> bytes:

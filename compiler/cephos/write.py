@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import errno
 import fcntl
+import filecmp
 import os
 import shutil
 import stat
@@ -20,19 +21,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cephos import manifest
+from cephos import manifest, sign
 from cephos.evidence import Evidence
 from cephos.manifest import Manifest
-from cephos.tree import File, bundle_path, folders_of, split
+from cephos.tree import SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
     from cephos.tree import Bundles, Tree
 
 PENDING = ".cephos-pending.json"
 _NEW = ".cephos-new"
+_MODE = 0o644
 
 
 class OutError(Exception):
@@ -123,7 +126,7 @@ class Out:
     def diff(self, change: Change) -> Iterator[str]:
         """Yield the lines of a unified diff from OUT to the changed tree."""
         for path in sorted([*change.new(), *change.changed, *change.removed]):
-            there, file = self._read(path), change.tree.find(path)
+            there, file = self.read(path), change.tree.find(path)
             before, after = there[0] if there else b"", file.data if file else b""
             if file and before == after:
                 yield f"mode of {path} becomes {file.mode:04o}\n"
@@ -143,7 +146,7 @@ class Out:
         """
         try:
             self._make_out()
-            with self._alone():
+            with self.alone():
                 self._clear()
                 change = self.compare(tree, partial=partial)
                 if change:
@@ -162,7 +165,7 @@ class Out:
 
     def _listed(self, name: str) -> Manifest:
         """Return what a list of files that a run left here tells."""
-        there = self._read(name)
+        there = self.read(name)
         if there is None:
             return Manifest()
         try:
@@ -179,7 +182,7 @@ class Out:
     def _compare_files(self, change: Change, known: Collection[str]) -> None:
         """Compare the files outside bundles."""
         wanted = change.tree.files
-        self._refuse_links(folders_of([*wanted, *known]))
+        self.refuse_links(folders_of([*wanted, *known]))
         for path, file in wanted.items():
             self._compare_file(change, path, file, is_ours=path in known)
         change.removed += self._those_there(path for path in known if path not in wanted)
@@ -197,12 +200,12 @@ class Out:
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
             if gone and host in there and host not in kept:
                 places = [bundle_path(host, path) for path in gone]
-                self._refuse_links(folders_of(places))
+                self.refuse_links(folders_of(places))
                 change.removed += self._those_there(places)
 
     def _bundles_there(self) -> set[str]:
         """Return the names in `hosts`, none of which may be a link."""
-        self._refuse_links(["hosts"])
+        self.refuse_links(["hosts"])
         place = self._path("hosts")
         try:
             entries = list(os.scandir(place))
@@ -210,13 +213,13 @@ class Out:
             return set()
         except OSError as error:
             raise _os_error(f"cannot read {place}", error) from error
-        self._refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
+        self.refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
         return {entry.name for entry in entries}
 
     def _compare_bundle(
         self, change: Change, host: str, bundles: Bundles, known: Collection[str]
     ) -> None:
-        self._refuse_links(bundle_path(host, folder) for folder in bundles.folders)
+        self.refuse_links(bundle_path(host, folder) for folder in bundles.folders)
         if self._evidence.holds(host, bundles, self._looks(host, bundles)):
             return
         files, looks = bundles.files(host), {}
@@ -234,7 +237,7 @@ class Out:
         self, change: Change, path: str, file: File, *, is_ours: bool
     ) -> os.stat_result | None:
         """Return how the file looks if it is as wanted; else put it down for a change."""
-        there = self._read(path)
+        there = self.read(path)
         if there is None:
             change.made.append(path)
             return None
@@ -255,14 +258,14 @@ class Out:
     def _those_there(self, paths: Iterable[str]) -> list[str]:
         return sorted(path for path in paths if os.path.lexists(self._path(path)))
 
-    def _refuse_links(self, paths: Iterable[str]) -> None:
+    def refuse_links(self, paths: Iterable[str]) -> None:
         """Refuse a folder below OUT that is a link: writing or removing there would leave OUT."""
         for path in paths:
             place = f"{self._folder}/{path}"
             if os.path.islink(place):  # noqa: PTH114  # hundred thousands of them
                 raise OutError(f"{place} is a symbolic link", "remove it: it leads out of OUT")
 
-    def _read(self, path: str) -> tuple[bytes, os.stat_result] | None:
+    def read(self, path: str) -> tuple[bytes, os.stat_result] | None:
         """Return a file's bytes and how it looks; None if there is no file."""
         place = self._path(path)
         try:
@@ -299,7 +302,7 @@ class Out:
             raise OutError(f"{self._folder} is not a folder", advice) from None
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Hold OUT against another compiler."""
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -326,7 +329,7 @@ class Out:
                 shutil.rmtree(self._path(_temporary(f"hosts/{host}")))
             if host in there:
                 paths += [bundle_path(host, path) for path in inside]
-        self._refuse_links(folders_of(paths))
+        self.refuse_links(folders_of(paths))
         for path in paths:
             self._path(_temporary(path)).unlink(missing_ok=True)
             self._remove_empty(self._path(path))
@@ -334,7 +337,10 @@ class Out:
     def _write(self, change: Change) -> None:
         tree = change.tree
         begun = self._listed(PENDING) | self.made() | manifest.of(tree)
-        self._put(PENDING, File(begun.names().data(), "site"))
+        self.put(PENDING, File(begun.names().data(), "site"))
+        for path in [*change.changed, *change.removed]:
+            if split(path)[1] == SUMS:
+                self._unsign(path)
         if change.bundles:
             self._make_folder(self._path("hosts"))
         for host in change.bundles:
@@ -343,15 +349,21 @@ class Out:
         for path in sorted([*change.made, *change.changed], key=lambda path: path == manifest.NAME):
             owner, inside = split(path)
             if owner is None:
-                self._put(path, tree.files[path])
+                self.put(path, tree.files[path])
             else:
                 file = tree.hosts[owner].files(owner)[inside]
-                change.looks[owner][inside] = self._put(path, file)
+                change.looks[owner][inside] = self.put(path, file)
         for host, looks in change.looks.items():
             self._evidence.see(host, tree.hosts[host], looks)
         for path in change.removed:
-            self._path(path).unlink(missing_ok=True)
-            self._remove_empty(self._path(path))
+            self.remove(path)
+
+    def _unsign(self, path: str) -> None:
+        """Remove the signature of a file before that changes; somebody else's stays."""
+        signature = path + sign.SUFFIX
+        there = self.read(signature)
+        if there and sign.is_ours(there[0]):
+            self._path(signature).unlink()
 
     def _make_bundle(self, host: str, bundles: Bundles) -> None:
         """Make a bundle that is not there, beside its place, and bring it there in one step."""
@@ -368,10 +380,11 @@ class Out:
             raise
         self._evidence.see(host, bundles, looks)
 
-    def _put(self, path: str, file: File) -> os.stat_result:
+    def put(self, path: str, file: File) -> os.stat_result:
         """Make or replace one file; return how it looks then."""
         place, new = self._path(path), self._path(_temporary(path))
         self._make_folder(place.parent)
+        new.unlink(missing_ok=True)
         try:
             _create(new, file)
             new.replace(place)
@@ -379,6 +392,27 @@ class Out:
             new.unlink(missing_ok=True)
             raise
         return place.lstat()
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[BinaryIO]:
+        """Give a stream whose bytes make or replace one file, unless it has just these already."""
+        place, new = self._path(path), self._path(_temporary(path))
+        self._make_folder(place.parent)
+        new.unlink(missing_ok=True)
+        try:
+            with new.open("xb") as stream:
+                yield stream
+            if place.exists() and filecmp.cmp(place, new, shallow=False):
+                return
+            new.chmod(_MODE)
+            new.replace(place)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, and folders that hold nothing any more."""
+        self._path(path).unlink(missing_ok=True)
+        self._remove_empty(self._path(path))
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():

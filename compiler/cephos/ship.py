@@ -1,0 +1,152 @@
+"""What OUT is carried with: a signature beside each SHA256SUMS, and archives.
+
+Both follow from what `write.py` has brought to OUT, and no manifest lists them: whether they are
+made leaves every other file as it is. A signature that is there belongs to the SHA256SUMS that is
+there, as `write.py` removes it before that changes. `archives/SHA256SUMS` tells which archives are
+ours; while they are being made it tells of the new ones a checksum that none has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cephos import archive, sign
+from cephos.tree import SUMS, File, bundle_path, sums
+from cephos.write import OutError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from cephos.tree import Tree
+    from cephos.write import Out
+
+ARCHIVES = "archives"
+LISTED = f"{ARCHIVES}/{SUMS}"
+
+_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]*\.tar\.gz)")
+_UNFINISHED = "0" * 64
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """How many bundles have a signature, and how many archives there are."""
+
+    signed: int
+    archives: int
+
+
+def ship(
+    out: Out, tree: Tree, *, key: str | None, signers: Collection[str], archives: bool
+) -> Shipped:
+    """Sign what OUT holds, if there is a key; make its archives, or remove those of earlier runs.
+
+    Args:
+        out: the folder, as `write` left it.
+        tree: what `write` brought it to.
+        key: as in `sign.sign`; None leaves signatures as they are.
+        signers: as in `sign.sign`.
+        archives: whether there are to be archives.
+
+    Raises:
+        OutError: a file that no run made is in the way, or OUT changed meanwhile.
+        SigningError: the key signs nothing for this site.
+    """
+    with out.alone():
+        there = out.read(SUMS)
+        if not there or there[0] != tree.files[SUMS].data:
+            raise OutError("another compiler has changed OUT meanwhile", "run again")
+        if key is not None:
+            _sign(out, tree, key, signers)
+        # nobody asks for signatures of a site without signers, but its archives take them along
+        signatures = dict(_signatures(out, tree)) if key or signers or archives else {}
+        count = _archive(out, tree, signatures) if archives else _remove_archives(out)
+        return Shipped(len(signatures), count)
+
+
+def _sign(out: Out, tree: Tree, key: str, signers: Collection[str]) -> None:
+    texts = {SUMS: tree.files[SUMS].data}
+    for host, bundles in tree.hosts.items():
+        texts[bundle_path(host, SUMS)] = bundles.own(host)[SUMS].data
+    made = sign.sign(list(texts.values()), key, signers)
+    for path, signature in zip(texts, made, strict=True):
+        there = out.read(path + sign.SUFFIX)
+        if there and not sign.is_ours(there[0]):
+            raise _foreign(path + sign.SUFFIX)
+        _put(out, path + sign.SUFFIX, signature)
+
+
+def _signatures(out: Out, tree: Tree) -> Iterator[tuple[str, bytes]]:
+    """Yield each host whose bundle is signed, with the signature."""
+    for host in tree.hosts:
+        there = out.read(bundle_path(host, SUMS + sign.SUFFIX))
+        if there and sign.is_ours(there[0]):
+            yield host, there[0]
+
+
+def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
+    """Make every archive; return how many there are."""
+    top = str(tree.about["site"])
+    site = f"site_{top}.tar.gz"  # no host's name has an underscore
+    wanted = {site, *map(_name, tree.hosts)}
+    ours = _listed(out)
+    for name in sorted(wanted - ours.keys()):
+        if out.read(f"{ARCHIVES}/{name}"):
+            raise _foreign(f"{ARCHIVES}/{name}")
+    if wanted - ours.keys():
+        _put(out, LISTED, sums(dict.fromkeys(wanted, _UNFINISHED) | ours))
+    digests = {}
+    with out.stream(f"{ARCHIVES}/{site}") as stream:
+        whole = archive.SiteArchive(stream)
+        for path, file in tree.files.items():
+            whole.add(f"{top}/{path}", file.data)
+        signature = out.read(SUMS + sign.SUFFIX)
+        if signature and sign.is_ours(signature[0]):
+            whole.add(f"{top}/{SUMS}{sign.SUFFIX}", signature[0])
+        for bundles in tree.bundles:
+            for host, data in archive.of_hosts(bundles, signatures):
+                _put(out, f"{ARCHIVES}/{_name(host)}", data)
+                digests[_name(host)] = hashlib.sha256(data).hexdigest()
+                whole.add(f"{top}/{ARCHIVES}/{_name(host)}", data)
+        digests[site] = whole.close()
+    for name in ours.keys() - wanted:
+        out.remove(f"{ARCHIVES}/{name}")
+    _put(out, LISTED, sums(digests))
+    return len(digests)
+
+
+def _name(host: str) -> str:
+    return f"{host}.tar.gz"
+
+
+def _remove_archives(out: Out) -> int:
+    """Remove the archives of an earlier run, which need not be of what OUT holds now."""
+    for name in _listed(out):
+        out.remove(f"{ARCHIVES}/{name}")
+    out.remove(LISTED)
+    return 0
+
+
+def _listed(out: Out) -> dict[str, str]:
+    """Return the archives that earlier runs made, or began to make, with their checksums."""
+    out.refuse_links([ARCHIVES])
+    there = out.read(LISTED)
+    if there is None:
+        return {}
+    lines = [_LINE.fullmatch(line) for line in there[0].decode(errors="replace").splitlines()]
+    if not all(lines):
+        raise _foreign(LISTED)
+    return {line[2]: line[1] for line in lines if line}
+
+
+def _put(out: Out, path: str, data: bytes) -> None:
+    """Make a file of OUT say this, unless it does."""
+    there = out.read(path)
+    if there is None or there[0] != data:
+        out.put(path, File(data, ""))
+
+
+def _foreign(path: str) -> OutError:
+    return OutError(f"{path} in OUT was not made by this compiler", "move it away")
