@@ -123,9 +123,10 @@ def _name(host: str) -> str:
 
 def _remove_archives(out: Out) -> int:
     """Remove the archives of an earlier run, which need not be of what OUT holds now."""
-    for name in _listed(out):
-        out.remove(f"{ARCHIVES}/{name}")
-    out.remove(LISTED)
+    if out.read(LISTED):
+        for name in _listed(out):
+            out.remove(f"{ARCHIVES}/{name}")
+        out.remove(LISTED)
     return 0
 
 

@@ -144,18 +144,14 @@ class Out:
         Raises:
             OutError: it cannot; what was written so far is whole, and a next run completes it.
         """
-        try:
-            self._make_out()
-            with self.alone():
-                self._clear()
-                change = self.compare(tree, partial=partial)
-                if change:
-                    self._write(change)
-                self._drop(PENDING)
-                self._evidence.save(change.tree.hosts.keys() | self.made().hosts().keys())
-                return change
-        except OSError as error:
-            raise _os_error(f"cannot write {error.filename or self._folder}", error) from error
+        with self.alone():
+            self._clear()
+            change = self.compare(tree, partial=partial)
+            if change:
+                self._write(change)
+            self._drop(PENDING)
+            self._evidence.save(change.tree.hosts.keys() | self.made().hosts().keys())
+            return change
 
     # ---------------------------------------------------------------------------------------------
     # Looking
@@ -303,18 +299,29 @@ class Out:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold OUT against another compiler."""
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Hold OUT, made if need be, against another compiler.
+
+        Raises:
+            OutError: another one holds it, or what is done meanwhile cannot be written.
+        """
         try:
+            self._make_out()
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutError(
-                    f"another compiler is writing {self._folder}", "wait for it and run again"
-                ) from None
-            yield
-        finally:
-            os.close(descriptor)
+                self._lock(descriptor)
+                yield
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _os_error(f"cannot write {error.filename or self._folder}", error) from error
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutError(
+                f"another compiler is writing {self._folder}", "wait for it and run again"
+            ) from None
 
     def _clear(self) -> None:
         """Take away what an interrupted run was in the middle of making."""
