@@ -12,12 +12,17 @@ from pygments.lexers.special import TextLexer
 from cephos import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sphinx.application import Sphinx
 
-NAVIGATION = {
-    "Use": ["docs/operator", "docs/reviewer", "out/RUNBOOK"],
-    "Look up": ["docs/reference"],
-    "Understand": ["docs/contributor", "CONTRIBUTING", "CHANGELOG"],
+NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "README": {
+        "Use": ["docs/operator", "docs/reviewer", "out/RUNBOOK"],
+        "Look up": ["docs/reference", "docs/diagnostics", "docs/codes/README"],
+        "Understand": ["docs/contributor", "CONTRIBUTING", "CHANGELOG"],
+    },
+    "docs/codes/README": {"Codes": ["*"]},
 }
 
 project = "cephos-compile"
@@ -42,8 +47,8 @@ def setup(app: Sphinx) -> None:
 
 
 def _add_navigation(_app: Sphinx, page: str, source: list[str]) -> None:
-    """Append the table of contents to the first page; Markdown has no words for one."""
-    if page == root_doc:
-        for caption, pages in NAVIGATION.items():
-            listed = "\n".join(pages)
-            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listed}\n```\n"
+    """Append the tables of contents to a page; Markdown has no words for one."""
+    for caption, pages in NAVIGATION.get(page, {}).items():
+        listed = "\n".join(pages)
+        options = f":hidden:\n:glob:\n:caption: {caption}"
+        source[0] += f"\n```{{toctree}}\n{options}\n\n{listed}\n```\n"

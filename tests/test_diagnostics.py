@@ -148,7 +148,7 @@ def test_at_most_a_screenful(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = render(report, Source("s", "")).splitlines()
     assert lines[0] == "s:2:1: error[E101]: error 0", "errors go before warnings"
     assert len(lines) == 21
-    assert lines[-1] == "… and 1,181 more"
+    assert lines[-1] == "… and 1,181 more; --format json tells all"
     assert render(report, Source("s", ""), limit=1201).startswith("s:1:1: warning[W399]")
 
 

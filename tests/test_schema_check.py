@@ -427,7 +427,7 @@ def test_the_same_mistake_on_every_one_of_many_hosts() -> None:
     # About 2 s on an idle core; the bound leaves room for a busy one.
     assert time.perf_counter() - start < 30
     assert len(report) == 20_001
-    assert shown.endswith("… and 19,981 more\n")
+    assert shown.endswith("… and 19,981 more; --format json tells all\n")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ OK, SITE_HAS_ERRORS, UNUSABLE, DANGER, FAULT = 0, 1, 2, 3, 70
 DIFFERENT = SITE_HAS_ERRORS
 PLANS = {"text": "--plan", "Markdown": "--plan=markdown", "JSON": "--plan=json"}
 
+STARTERS = {
+    "starter": "fill in its blanks",
+    "recipe": "make it yours",
+}
+"""What `--init` can write, `templates/NAME.yaml`, and what its reader does with it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the compiler; return its exit status."""
@@ -79,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument(
+        "--format",
+        choices=["text", "json", "sarif", "github"],
+        default="text",
+        help="form of the diagnostics: text on standard error (default), others on standard output",
+    )
+    parser.add_argument(
         "--color",
         choices=["auto", "always", "never"],
         default="auto",
@@ -86,11 +98,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--init",
-        action="store_true",
-        help="write a commented starter to SITE (or standard output) and stop",
+        metavar="starter|recipe",
+        nargs="?",
+        const="starter",
+        help="write a commented site description to SITE (or standard output) and stop: one with"
+        " blanks to fill in (default), or that of a site bound by hand, after the wiki page",
     )
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of SITE and stop"
+    )
+    parser.add_argument(
+        "--explain", metavar="CODE", help="print the page of a diagnostic's code and stop"
     )
     parser.add_argument("--version", action="version", version=f"cephos-compile {__version__}")
     return parser
@@ -100,8 +118,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.schema:
         _print([_data("cephos.schema", "site.schema.json")])
         return OK
-    if options.init:
-        return _init(options.site)
+    if options.explain is not None:
+        return _explain(options.explain)
+    if options.init is not None:
+        return _init(options.init, options.site)
     problem = _misuse(options)
     if problem:
         _say(problem + "\nTry 'cephos-compile --help'.")
@@ -110,18 +130,23 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _misuse(options: argparse.Namespace) -> str | None:
-    if options.site is None:
-        return "no SITE given"
-    if options.out is None and not options.check:
-        return "no OUT given: add -o OUT, or --check to write nothing"
     modes = [f"--{mode}" for mode in ("diff", "check", "plan") if getattr(options, mode)]
-    if len(modes) > 1:
-        return f"{' and '.join(modes)} both write nothing: choose one"
-    if modes and (options.archive or options.sign):
-        return f"{modes[0]} writes nothing, but --archive and --sign do: choose one"
-    if options.archive and options.host:
-        return "--archive does not go with --host: the site's archive holds every host"
-    return None
+    first, form = next(iter(modes), ""), options.format
+    faults = {
+        "no SITE given": options.site is None,
+        "no OUT given: add -o OUT, or --check to write nothing": not (options.out or options.check),
+        f"{' and '.join(modes)} both write nothing: choose one": len(modes) > 1,
+        f"{first} and --format {form} both use standard output: choose one": (
+            form != "text" and first in {"--diff", "--plan"}
+        ),
+        f"{first} writes nothing, but --archive and --sign do: choose one": (
+            first and (options.archive or options.sign)
+        ),
+        "--archive does not go with --host: the site's archive holds every host": (
+            options.archive and options.host
+        ),
+    }
+    return next((said for said, is_so in faults.items() if is_so), None)
 
 
 def _data(package: str, name: str) -> str:
@@ -130,8 +155,24 @@ def _data(package: str, name: str) -> str:
     return (files(package) / name).read_text(encoding="utf-8")
 
 
-def _init(site: str | None) -> int:
-    starter = _data("cephos.templates", "starter.yaml")
+def _explain(code: str) -> int:
+    from cephos.diagnostics import CATALOGUE, quote  # noqa: PLC0415
+
+    wanted = code.upper()
+    if wanted not in CATALOGUE:
+        _say(f"{quote(code)} is not the code of a diagnostic; codes look like E101 and W301")
+        return UNUSABLE
+    _print([_data("cephos.codes", f"{wanted}.md")])
+    return OK
+
+
+def _init(kind: str, site: str | None) -> int:
+    if kind not in STARTERS:
+        if site is not None:
+            _say(f"--init takes {' or '.join(STARTERS)}, not {kind}\nTry 'cephos-compile --help'.")
+            return UNUSABLE
+        kind, site = "starter", kind  # --init FILE
+    starter = _data("cephos.templates", f"{kind}.yaml")
     if site in {None, "-"}:
         _print([starter])
         return OK
@@ -144,12 +185,13 @@ def _init(site: str | None) -> int:
     except OSError as error:
         _say(f"cannot write {site}: {error.strerror}")
         return UNUSABLE
-    _say(f"wrote {site}: fill in the blanks, then cephos-compile {site} -o out/")
+    _say(f"wrote {site}: {STARTERS[kind]}, then cephos-compile {site} -o out/")
     return OK
 
 
 def _compile(options: argparse.Namespace) -> int:
-    from cephos import diagnostics, lint, load  # noqa: PLC0415  # so that --help loads none of them
+    # here, so that --help loads none of them
+    from cephos import diagnostics, formats, lint, load  # noqa: PLC0415
     from cephos.sign import SigningError  # noqa: PLC0415
     from cephos.write import OutError  # noqa: PLC0415
 
@@ -167,9 +209,14 @@ def _compile(options: argparse.Namespace) -> int:
         advice = getattr(error, "advice", None)
         _say(f"error: {error}" + (f"\n  -> {advice}" if advice else ""))
         status = UNUSABLE
-    sys.stderr.write(
-        diagnostics.render(report, source, color=_wants_color(options.color, sys.stderr))
-    )
+    if options.format == "text":
+        colored = _wants_color(options.color, sys.stderr)
+        sys.stderr.write(diagnostics.render(report, source, color=colored))
+        if report:
+            first = next(iter(report))
+            sys.stderr.write(f"For more about a code: cephos-compile --explain {first.code}\n")
+    else:
+        _print([formats.FORMATS[options.format](report, source)])
     return status or (SITE_HAS_ERRORS if report.errors else OK)
 
 
@@ -188,18 +235,21 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
         rules,
         schema_check,
     )
+    from cephos.diagnostics import Report  # noqa: PLC0415
 
     document = load.load(source, report)
     if document is None:
         return SITE_HAS_ERRORS
     wanted = json.loads(_data("cephos.schema", "site.schema.json"))
-    report.extend(schema_check.check(document, wanted))
+    report.follow(schema_check.check(document, wanted))
     # what is wrong in one place keeps nobody from hearing what is wrong in another
     sound = schema_check.sound(document, wanted) if report.errors else document
     if sound is None:
         return SITE_HAS_ERRORS
-    site = model.build(sound, report)
-    rules.check(site, document, report)
+    meaning = Report(strict=report.strict)
+    site = model.build(sound, meaning)
+    rules.check(site, document, meaning)
+    report.follow(meaning)
     if report.errors:
         return SITE_HAS_ERRORS
     digest = hashlib.sha256(source.text.encode()).hexdigest()

@@ -193,6 +193,14 @@ class Report:
         """Add many findings."""
         self._found.update(dict.fromkeys(diagnostics))
 
+    def follow(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add what a later stage found, except at places where an earlier one found an error.
+
+        What is not even YAML, say, is not told to have the wrong type as well.
+        """
+        told = {each.span for each in self._found if each.span and each.severity == "error"}
+        self.extend(each for each in diagnostics if each.span not in told)
+
     def __iter__(self) -> Iterator[Diagnostic]:
         """Yield the findings in file order; those without a place come last."""
         return iter(sorted(self._found, key=_file_order))
@@ -237,7 +245,7 @@ def render(report: Report, source: Source, *, color: bool = False, limit: int = 
     paint = _painted if color else _plain
     texts = [_entry(each, report.severity(each), source, paint) for each in found]
     if hidden:
-        texts.append(f"… and {hidden:,} more\n")
+        texts.append(f"… and {hidden:,} more; --format json tells all\n")
     return "".join(texts)
 
 

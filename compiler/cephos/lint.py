@@ -10,13 +10,14 @@ import functools
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from cephos import cache, ini, libvirt
@@ -26,8 +27,9 @@ from cephos.tree import bundle_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cephos.diagnostics import Report
+    from cephos.diagnostics import Report, Span
     from cephos.load import Document
+    from cephos.load import Path as SitePath
     from cephos.tree import File, Tree
 
 SHELLCHECK = (
@@ -38,6 +40,9 @@ SHELLCHECK = (
     "--enable=avoid-nullary-conditions,deprecate-which,require-double-brackets",
 )
 """How shellcheck is run: every severity counts, nothing is excluded."""
+
+
+_ADVICE = "the compiler made this from here; please report it as a fault of the compiler"
 
 
 class LinterMissingError(RuntimeError):
@@ -54,10 +59,11 @@ def lint(tree: Tree, document: Document, report: Report) -> None:
     for place, file in distinct.items():
         problem = _problem(place.path, file)
         if problem:
-            _report("E402", f"{place}: {problem}", file, document, report)
+            report.add("E402", f"{place}: {problem}", _cause(problem, file, document), _ADVICE)
     scripts = {place: file for place, file in distinct.items() if _is_script(place.path)}
     for place, problem in _shellcheck(scripts):
-        _report("E401", f"{place}: {problem}", scripts[place], document, report)
+        cause = _cause(problem, scripts[place], document)
+        report.add("E401", f"{place}: {problem}", cause, _ADVICE)
 
 
 class _Place(NamedTuple):
@@ -99,14 +105,45 @@ def _problem(path: str, file: File) -> str | None:
     return None
 
 
-def _report(code: str, message: str, file: File, document: Document, report: Report) -> None:
-    path = tuple(file.source.split("."))
-    report.add(
-        code,
-        message,
-        document.span(path, key=True),
-        help="the compiler made this from here; please report it as a fault of the compiler",
-    )
+def _cause(problem: str, file: File, document: Document) -> Span:
+    """Return where in the description a fault of a file comes from.
+
+    That is the longest word of the description that the faulty line holds; else all that the file
+    is made from.
+    """
+    place = _place(document.data, file.source)
+    number = re.search(r"\bline (\d+)", problem)
+    lines = file.data.decode(errors="replace").splitlines()
+    line = "".join(lines[int(number[1]) - 1 : int(number[1])]) if number else ""
+    data: Any = document.data
+    for step in place:
+        data = data[step]
+    there = [each for each in _words(data, place) if each[0] in line]
+    _, path, key = max(there, key=lambda each: len(each[0]), default=("", place, True))
+    return document.span(path, key=key)
+
+
+def _place(data: Any, dotted: str) -> SitePath:
+    """Return the path that a file's `source` stands for; keys may have dots themselves."""
+    for key in data if isinstance(data, dict) else ():
+        if dotted == key:
+            return (key,)
+        if dotted.startswith(f"{key}.") and (rest := _place(data[key], dotted[len(key) + 1 :])):
+            return (key, *rest)
+    return ()
+
+
+def _words(data: Any, path: SitePath) -> Iterator[tuple[str, SitePath, bool]]:
+    """Yield every key and scalar: what it says, where it stands, and whether it is a key."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield key, (*path, key), True
+            yield from _words(value, (*path, key))
+    elif isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from _words(item, (*path, index))
+    elif data is not None:
+        yield str(data), path, False
 
 
 def _shellcheck(scripts: Mapping[_Place, File]) -> Iterator[tuple[_Place, str]]:
