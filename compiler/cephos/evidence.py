@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import time
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _TICK = 50_000_000
 """Nanoseconds; Linux before 6.13 stamps files by a clock that ticks 100 to 1000 times a second."""
+_LOOK = struct.Struct("=5q").pack
 
 
 class Evidence:
@@ -85,5 +87,6 @@ def _stamp(host: str, bundles: Bundles, looks: Looks) -> tuple[str, int]:
         (look.st_mode, look.st_ino, look.st_size, look.st_mtime_ns, look.st_ctime_ns)
         for look in map(looks.__getitem__, bundles.paths)
     ]
-    stamp = hashlib.sha256(f"{bundles.identity(host)} {told}".encode()).hexdigest()
-    return stamp, max(ctime for *_, ctime in told)
+    packed = b"".join([_LOOK(*each) for each in told])
+    stamp = hashlib.sha256(bundles.identity(host).encode() + packed).hexdigest()
+    return stamp, max([ctime for *_, ctime in told])

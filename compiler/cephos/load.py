@@ -9,7 +9,6 @@ The input is hostile: whatever it holds, the outcome is a `Document` or diagnost
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import re
@@ -296,17 +295,11 @@ def load(source: Source, report: Report, *, pure: bool = False) -> Document | No
     ruamel.yaml's own parser even where libyaml's is installed.
     """
     builder = _Builder(source, report)
-    collecting = gc.isenabled()
-    # Only containers that live on are built here: collecting would walk them in vain.
-    gc.disable()
     try:
         builder.check_text()
         builder.build(_events(source.text, pure=pure))
     except _StopError:
         pass
-    finally:
-        if collecting:
-            gc.enable()
     return builder.document
 
 

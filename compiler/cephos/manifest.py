@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from cephos.tree import Bundles
 
 NAME = "manifest.json"
-COVERING = (NAME, SUMS)
-"""Files that no manifest lists, since they cover all that it does."""
-
 _SHA256 = re.compile("[0-9a-f]{64}")
 _Entries = dict[str, dict[str, str]]
 
@@ -139,6 +136,10 @@ def _own(told: Mapping[str, str]) -> dict[str, str]:
     return {path: digest for path, digest in told.items() if path != "source"}
 
 
+COVERING = Manifest(files={NAME: {}, SUMS: {}})
+"""Files that no manifest tells of, since they cover all that it does."""
+
+
 def _named(entries: _Entries) -> _Entries:
     return {name: {} for name in entries}
 
@@ -166,10 +167,14 @@ def _laid_out(value: Any, newline: str) -> Iterator[str]:
     yield newline + closing
 
 
-def of(tree: Tree) -> Manifest:
-    """Return what there is to tell of a tree."""
+def of(tree: Tree, kept: Manifest | None = None) -> Manifest:
+    """Return what there is to tell of a tree, and of the bundles that are `kept` beside it."""
     files = {path: _entry(file) for path, file in tree.files.items()}
-    return Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
+    told = Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
+    if not kept:
+        return told
+    joined = record.joined(kept.about.get("record"), kept.hosts(), tree.about["record"])
+    return replace(told | kept, about={**tree.about, "record": joined})
 
 
 def _entry(file: File) -> dict[str, str]:
@@ -177,28 +182,24 @@ def _entry(file: File) -> dict[str, str]:
 
 
 def _block(bundles: Bundles) -> Block:
-    hosts = {}
-    for host, source in bundles.hosts.items():
-        own = bundles.own(host)
-        hosts[host] = {"source": source} | {path: file.digest for path, file in own.items()}
     files = {path: _entry(file) for path, file in bundles.shared.items()}
-    return Block(files | {path: {"mode": f"{file.mode:04o}"} for path, file in own.items()}, hosts)
+    own = {path: {"mode": "0644"} for path in bundles.paths if path not in bundles.shared}
+    hosts = {
+        host: {"source": source} | bundles.digests(host) for host, source in bundles.hosts.items()
+    }
+    return Block(files | own, hosts)
 
 
-def cover(tree: Tree, kept: Manifest) -> Tree:
-    """Return the tree with the two files that cover it and what is `kept` of an earlier run's."""
-    manifest = of(tree) | kept
-    if kept:
-        joined = record.joined(kept.about.get("record"), kept.hosts(), tree.about["record"])
-        manifest = replace(manifest, about={**manifest.about, "record": joined})
+def cover(tree: Tree, manifest: Manifest) -> Tree:
+    """Return the tree with the two files that cover it and all else that the manifest tells of."""
     files = {**tree.files, NAME: File(manifest.data(), "site")}
-    lines = {path: sums({path: file.digest}) for path, file in files.items()}
+    lines = {path: sums([path], {path: file.digest}) for path, file in files.items()}
     for block in manifest.bundles:
         shared = _digests(block.files)
         for host, told in block.hosts.items():
             folder = f"hosts/{host}/"
-            lines[folder] = sums(shared | _own(told), folder)
-    files[SUMS] = File(b"".join(lines[path] for path in sorted(lines)), "site")
+            lines[folder] = sums(block.files, shared | told, folder)
+    files[SUMS] = File(b"".join([lines[path] for path in sorted(lines)]), "site")
     return Tree(tree.about, files, tree.bundles)
 
 

@@ -62,12 +62,19 @@ class Bundles:
         return folders_of(self.paths)
 
     @cached_property
-    def _executables(self) -> str:
-        return " ".join(sorted(path for path, file in self.shared.items() if file.executable))
-
-    @cached_property
     def _shared_digests(self) -> dict[str, str]:
         return {path: file.digest for path, file in self.shared.items()}
+
+    @cached_property
+    def _own_digests(self) -> dict[str, dict[str, str]]:
+        return {
+            host: {path: file.digest for path, file in self.own(host).items()}
+            for host in self.hosts
+        }
+
+    @cached_property
+    def _modes(self) -> str:
+        return " ".join(path for path, file in self.shared.items() if file.executable)
 
     def own(self, host: str) -> dict[str, File]:
         """Return the files that only this host has: the named ones and the checksums of all."""
@@ -76,13 +83,18 @@ class Bundles:
             path: File(text.replace(HOST, host).encode(), source)
             for path, text in self.named.items()
         }
-        digests = {path: file.digest for path, file in files.items()}
-        files[SUMS] = File(sums(self._shared_digests | digests), source)
+        digests = self._shared_digests | {path: file.digest for path, file in files.items()}
+        covered = [path for path in self.paths if path != SUMS]
+        files[SUMS] = File(sums(covered, digests), source)
         return files
+
+    def digests(self, host: str) -> dict[str, str]:
+        """Return the sha256 of the files that only this host has."""
+        return self._own_digests[host]
 
     def identity(self, host: str) -> str:
         """Return what tells this bundle from any that has other bytes or modes."""
-        return f"{self.own(host)[SUMS].digest} {self._executables}"
+        return f"{self.digests(host)[SUMS]} {self._modes}"
 
     def files(self, host: str) -> dict[str, File]:
         """Return all files of a host's bundle."""
@@ -147,7 +159,6 @@ def folders_of(paths: Iterable[str]) -> list[str]:
     return sorted(found - {""})
 
 
-def sums(digests: Mapping[str, str], folder: str = "") -> bytes:
+def sums(paths: Iterable[str], digests: Mapping[str, str], folder: str = "") -> bytes:
     """Return the text that `sha256sum --check` reads, for files below `folder`."""
-    lines = (f"{digest}  {folder}{path}\n" for path, digest in sorted(digests.items()))
-    return "".join(lines).encode()
+    return "".join([f"{digests[path]}  {folder}{path}\n" for path in paths]).encode()

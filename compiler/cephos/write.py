@@ -56,6 +56,10 @@ class Change:
 
     tree: Tree
     """The tree, with the files that cover it."""
+    manifest: Manifest
+    """What the run is to tell of all files."""
+    known: Manifest
+    """What earlier runs told."""
     bundles: list[str] = field(default_factory=list)
     """Hosts whose bundles are made as a whole."""
     made: list[str] = field(default_factory=list)
@@ -110,9 +114,10 @@ class Out:
                 "complete it first: run once without --host",
             )
         kept = made.without(tree.hosts) if partial else Manifest()
-        known = made | begun
-        change = Change(manifest.cover(tree, kept))
-        self._compare_files(change, {*known.files, *(manifest.COVERING if made else ())})
+        known = made | begun | (manifest.COVERING if made else Manifest())
+        told = manifest.of(tree, kept)
+        change = Change(manifest.cover(tree, told), told, known)
+        self._compare_files(change, known.files)
         self._compare_bundles(change, known.hosts(), kept.hosts())
         if change.foreign:
             others = len(change.foreign) - 1
@@ -150,7 +155,7 @@ class Out:
             if change:
                 self._write(change)
             self._drop(PENDING)
-            self._evidence.save(change.tree.hosts.keys() | self.made().hosts().keys())
+            self._evidence.save(change.manifest.hosts())
             return change
 
     # ---------------------------------------------------------------------------------------------
@@ -343,7 +348,7 @@ class Out:
 
     def _write(self, change: Change) -> None:
         tree = change.tree
-        begun = self._listed(PENDING) | self.made() | manifest.of(tree)
+        begun = change.known | change.manifest | manifest.COVERING
         self.put(PENDING, File(begun.names().data(), "site"))
         for path in [*change.changed, *change.removed]:
             if split(path)[1] == SUMS:
