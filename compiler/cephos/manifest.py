@@ -170,11 +170,12 @@ def _laid_out(value: Any, newline: str) -> Iterator[str]:
 def of(tree: Tree, kept: Manifest | None = None) -> Manifest:
     """Return what there is to tell of a tree, and of the bundles that are `kept` beside it."""
     files = {path: _entry(file) for path, file in tree.files.items()}
-    told = Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
+    kept = kept or Manifest()
+    told = kept | Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
     if not kept:
         return told
     joined = record.joined(kept.about.get("record"), kept.hosts(), tree.about["record"])
-    return replace(told | kept, about={**tree.about, "record": joined})
+    return replace(told, about={**tree.about, "record": joined})
 
 
 def _entry(file: File) -> dict[str, str]:
