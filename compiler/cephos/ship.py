@@ -96,7 +96,8 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
         if out.read(f"{ARCHIVES}/{name}"):
             raise _foreign(f"{ARCHIVES}/{name}")
     if wanted - ours.keys():
-        _put(out, LISTED, sums(dict.fromkeys(wanted, _UNFINISHED) | ours))
+        pending = dict.fromkeys(wanted, _UNFINISHED) | ours
+        _put(out, LISTED, sums(sorted(pending), pending))
     digests = {}
     with out.stream(f"{ARCHIVES}/{site}") as stream:
         whole = archive.SiteArchive(stream)
@@ -113,7 +114,7 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
         digests[site] = whole.close()
     for name in ours.keys() - wanted:
         out.remove(f"{ARCHIVES}/{name}")
-    _put(out, LISTED, sums(digests))
+    _put(out, LISTED, sums(sorted(digests), digests))
     return len(digests)
 
 

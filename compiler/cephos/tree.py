@@ -160,5 +160,5 @@ def folders_of(paths: Iterable[str]) -> list[str]:
 
 
 def sums(paths: Iterable[str], digests: Mapping[str, str], folder: str = "") -> bytes:
-    """Return the text that `sha256sum --check` reads, for files below `folder`."""
+    """Return the text that `sha256sum --check` reads, for these files below `folder`."""
     return "".join([f"{digests[path]}  {folder}{path}\n" for path in paths]).encode()
