@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
     "README": {
-        "Use": ["docs/operator", "docs/reviewer", "docs/changes", "out/RUNBOOK"],
+        "Use": ["docs/operator", "docs/shipping", "docs/reviewer", "docs/changes", "out/RUNBOOK"],
         "Look up": ["docs/reference", "docs/diagnostics", "docs/codes/README"],
         "Understand": ["docs/contributor", "CONTRIBUTING", "CHANGELOG"],
     },

@@ -305,7 +305,7 @@ def _deliver(options: argparse.Namespace, tree: Tree, signers: tuple[str, ...]) 
     if shipped.signed or signers:
         _say(f"{shipped.signed} of {hosts} bundles are signed")
     if shipped.archives:
-        _say(f"{shipped.archives} archives in {options.out}/{ship.ARCHIVES}")
+        _say(f"{shipped.archives} archives in {Path(options.out) / ship.ARCHIVES}")
     return OK
 
 
