@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cephos import __version__, review
+from cephos import __version__, review, sign
 from cephos.plan import host_ranges
 from cephos.tree import HOST, Bundles, File, Tree
 
@@ -113,7 +113,9 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
     lines = [_lines(each.shared) for each in bundles]
     template = _markdown().get_template("RUNBOOK.md.j2")
     profiles = list(zip(plan.profiles, lines, strict=True))
-    runbook = template.render(plan=plan, site=plan.site, profiles=profiles)
+    runbook = template.render(
+        plan=plan, site=plan.site, profiles=profiles, namespace=sign.NAMESPACE
+    )
     files = {
         "RUNBOOK.md": File(runbook.encode(), "site"),
         "review.html": File(review.page(plan, bundles, document).encode(), "site"),
