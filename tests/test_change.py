@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid5
@@ -16,10 +17,12 @@ import jsonschema
 import pytest
 
 from cephos import knowledge
-from compiling import ROOT, Ran, compiled, edited, run
+from cephos.effects import effects
+from cephos.tree import File
+from compiling import ROOT, SITE, Ran, compiled, contents, edited, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 CHANGES = sorted(path for path in Path(__file__).parent.glob("changes/*") if path.is_dir())
 FORMS = {"plan.txt": "--plan", "plan.md": "--plan=markdown", "plan.json": "--plan=json"}
@@ -137,3 +140,150 @@ def test_dangers_are_named_and_only_those(row: Row, base: Path, tmp_path: Path) 
 def test_every_danger_is_shown_here() -> None:
     shown = {code for row in ROWS for code in row.codes}
     assert shown == knowledge.dangers().keys() - {"unknown"}
+
+
+# --- what it is held against
+
+GROWN = edited(("[01-02]", "[01-40]"), ("client: glance}", "client: pictures}"))
+
+
+def test_it_writes_nothing(tmp_path: Path) -> None:
+    before = contents(compiled(tmp_path))
+    assert planned(tmp_path, GROWN, "--plan").status == 3
+    assert contents(tmp_path / "out") == before
+    assert planned(tmp_path, GROWN, "--plan", tmp_path / "new").status == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_with_host_it_is_the_plan_of_these(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    arguments = ("-o", "out", "--plan=json", "--host", "os1", "--host", "compute03")
+    found = meaning(run(tmp_path, "site.yaml", *arguments, site=GROWN))
+    assert [turn["hosts"] for turn in found["apply"]] == [["compute03"], ["os1"]]
+    assert (found["added"][0]["hosts"], found["removed"]) == (["compute03"], [])
+    # a danger is one of the site
+    assert [danger["code"] for danger in found["dangers"]] == ["client"]
+
+
+def test_after_a_part_was_compiled_it_knows_what_each_host_has(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    site = edited(("client: nova}", "client: guests}"))
+    assert run(tmp_path, "site.yaml", "-o", "out", "--host", "compute01", site=site).status == 0
+    found = meaning(planned(tmp_path, site))
+    assert [turn["hosts"] for turn in found["apply"]] == [["ceph1"], ["compute02"]]
+    # the danger is there until the change has come to every host
+    assert [danger["code"] for danger in found["dangers"]] == ["client"]
+    assert run(tmp_path, "site.yaml", "-o", "out").status == 0
+    assert meaning(planned(tmp_path, site))["changes"] is False
+
+
+def test_after_an_interrupted_run_it_is_the_way_from_the_complete_one(tmp_path: Path) -> None:
+    out = compiled(tmp_path)
+    (out / ".cephos-pending.json").write_text('{"files": {"hosts/compute03/apply": {}}}')
+    ran = planned(tmp_path, GROWN)
+    assert f"an earlier run on {out} was interrupted: this is since the one before it" in ran.stderr
+    assert json.loads(ran.stdout)["added"][0]["hosts"] == ["compute[03-40]"]
+
+
+def recorded(out: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what OUT remembers, as somebody may who can write there."""
+    path = out / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.pop("record"),
+        lambda manifest: manifest.update(record=[]),
+        lambda manifest: manifest["record"].update(version=2),
+        lambda manifest: manifest["record"]["profiles"][0].update(hosts=["a[1-"]),
+        lambda manifest: manifest["record"]["profiles"][0].update(steps={"10-pools": []}),
+        lambda manifest: manifest["record"]["facts"].update(clusters={"ceph": None}),
+    ],
+    ids=["none", "no object", "another version", "no range", "no steps", "no facts"],
+)
+def test_without_a_record_files_are_compared_and_that_is_a_danger(
+    change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    out = compiled(tmp_path)
+    recorded(out, change)
+    assert meaning(planned(tmp_path, SITE))["changes"] is False
+    site = edited(("[01-02]", "[02-03]"), ("{pg_num: 64}", "{pg_num: 32}"))
+    found = meaning(planned(tmp_path, site))
+    assert found["compared"] == "files"
+    assert [danger["code"] for danger in found["dangers"]] == ["unknown"]
+    assert found["added"][0]["hosts"] == ["compute03"]
+    assert found["removed"][0]["hosts"] == ["compute01"]
+    assert {"hosts": ["ceph1"], "files": ["files/handoffs", "steps/10-pools.sh"]} in (
+        found["rendered"]
+    )
+    assert "cannot be told" in " ".join(planned(tmp_path, site, "--plan").stdout.split())
+
+
+def test_a_site_with_errors_has_no_plan(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    ran = planned(tmp_path, edited(("pool: vms", "pool: vmz")))
+    assert (ran.status, ran.stdout) == (1, "")
+    assert "error[E204]" in ran.stderr
+
+
+@pytest.mark.parametrize("other", ["--check", "--diff"])
+def test_one_thing_at_a_time(other: str, tmp_path: Path) -> None:
+    ran = run(tmp_path, "site.yaml", "-o", "out", "--plan", other, site=SITE)
+    assert ran.status == 2
+    assert f"{other} and --plan both write nothing: choose one" in ran.stderr
+
+
+# --- how it is shown
+
+
+def test_colour_is_for_people(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    plain = planned(tmp_path, GROWN, "--plan").stdout
+    assert "\x1b" not in plain
+    arguments = ("site.yaml", "-o", "out", "--plan", "--color", "always")
+    coloured = run(tmp_path, *arguments).stdout
+    assert "\x1b[32m+\x1b[0m compute[03-40]" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_what_out_remembers_cannot_act_on_a_reader(tmp_path: Path) -> None:
+    """Whoever writes to OUT must not write to the terminal of its reviewer, nor into the page."""
+    hostile = "\x1b]0;x\x07 `` | <img src=x> \u202e @all\n# big"
+
+    def poison(manifest: dict[str, Any]) -> None:
+        manifest["record"]["facts"]["services"]["nova"]["pool"] = hostile
+        manifest["record"]["facts"]["services"]["nova"][hostile] = hostile
+
+    recorded(compiled(tmp_path), poison)
+    text = planned(tmp_path, SITE, "--plan").stdout
+    assert text.replace("\n", "").isprintable()
+    assert not re.search(r"(?m)^# big", text)
+    page = planned(tmp_path, SITE, "--plan=markdown").stdout
+    assert page.replace("\n", "").isprintable()
+    # three backticks hold two
+    shown = r"\x1b]0;x\x07 `` | <img src=x> \u202e @all\n# big"
+    assert f"```{shown}``` → `vms`" in page
+    for line in page.splitlines():
+        if shown.replace("|", r"\|") in line and line.startswith("|"):
+            cells = re.split(r"(?<!\\)\|", line)
+            assert len(cells) == 5
+
+
+def test_a_verb_that_is_not_known_is_a_fault_not_an_omission() -> None:
+    step = {"steps/10-new.sh": File(b"new_verb a b\n", "site", executable=True)}
+    with pytest.raises(ValueError, match="what the verb new_verb manages"):
+        effects(step)
+
+
+def test_a_site_of_many_hosts_is_recorded_in_few_words(tmp_path: Path) -> None:
+    """Hosts written one by one, so far apart that their range is longer than a range may be."""
+    hosts = [f"  c{number}: {{roles: [nova-compute]}}\n" for number in range(100_000, 100_480, 3)]
+    site = edited(("  compute[01-02]: {roles: [nova-compute]}\n", "".join(hosts)))
+    compiled(tmp_path, site)
+    assert meaning(planned(tmp_path, site))["changes"] is False
+    found = meaning(planned(tmp_path, site.replace("c100300:", "c100301:")))
+    assert (found["added"][0]["hosts"], found["removed"][0]["hosts"]) == (["c100301"], ["c100300"])

@@ -63,7 +63,7 @@ class Repository:
         subprocess.run(["git", "-C", self.folder, *arguments], check=True)
 
     def compiled(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [PROGRAM, "site.yaml", "-o", "out", *arguments]
+        command = [str(PROGRAM), "site.yaml", "-o", "out", *arguments]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
 
     def propose(self, site: str) -> tuple[int, dict[str, Any]]:
