@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from unittest import mock
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cephos.cli import main
 
@@ -108,6 +109,20 @@ OTHER = edited(
     ("client: nova}", "client: nova, options: {hw_disk_discard: ignore}}"),
 )
 """A site that differs from SITE in such a way that files are made, changed and removed."""
+
+
+def examples(few: int) -> settings:
+    """Return how a property is tried: `few` examples, always the same, or as many others as
+    CEPHOS_TEST_EXAMPLES says.
+    """
+    many = os.environ.get("CEPHOS_TEST_EXAMPLES")
+    return settings(
+        max_examples=int(many or few),
+        derandomize=many is None,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 def names(folder: Path) -> list[str]:

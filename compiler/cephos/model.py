@@ -312,6 +312,11 @@ class _Builder:
                     )
                     break
                 first_named[name] = pattern
+            if len(first_named) > ranges.NAMES_LIMIT:
+                message = f"with these the site has more than {ranges.NAMES_LIMIT:,} hosts"
+                self._report.add("E122", message, self._document.span(path, key=True))
+                self._unsound.add(path)
+                break
             platform = default
             if "platform" in entry:
                 platform = self._platform(entry["platform"], (*path, "platform"))

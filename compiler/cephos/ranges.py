@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     _Piece = tuple[int, str, bool]
 
 NAMES_LIMIT = 100_000
-"""How many hosts one range may name."""
+"""How many hosts one range may name, and all ranges of a site together."""
 
 PATTERN_LIMIT = 1000
 """How many characters one range may have."""
