@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
     "README": {
         "Use": ["docs/operator", "docs/shipping", "docs/reviewer", "docs/changes", "out/RUNBOOK"],
-        "Look up": ["docs/reference", "docs/diagnostics", "docs/codes/README"],
+        "Look up": ["docs/reference", "docs/diagnostics", "docs/codes/README", "docs/errors"],
         "Understand": ["docs/contributor", "CONTRIBUTING", "CHANGELOG"],
     },
     "docs/codes/README": {"Codes": ["*"]},

@@ -203,6 +203,7 @@ def test_part_of_a_span_stays_within_it(offset: int, length: int, expected: Span
         ("glace", ["glance", "nova"], "glance"),
         ("nova", ["nova-compute", "cinder"], "nova-compute"),
         ("cinder-volume", ["cinder", "nova-compute"], "cinder"),
+        ("compute", ["nova-compute", "cinder"], "nova-compute"),
         ("ceph", ["ceph-admin", "ceph-monitor"], None),
         ("x", ["xyz"], None),
         ("x", ["y", "z"], None),

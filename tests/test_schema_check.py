@@ -168,11 +168,11 @@ def test_a_full_report() -> None:
         "site.yaml:6:3: error[E102]: hosts.os2 lacks the key 'address'\n"
         "6 |   os2: {}\n"
         "  |   ^^^\n"
-        "  = help: 'address': Its address\n"
+        "  = help: add 'address': Its address\n"
         "site.yaml:6:3: error[E102]: hosts.os2 lacks the key 'roles'\n"
         "6 |   os2: {}\n"
         "  |   ^^^\n"
-        "  = help: 'roles': What runs there\n"
+        "  = help: add 'roles': What runs there\n"
     )
 
 

@@ -88,7 +88,7 @@ _MESSAGE_LIMIT = 1000
 _WINDOW = 100
 _CANDIDATES_LIMIT = 1000
 _WORD_LIMIT = 64
-_BEGINNING = 4
+_PART_LIMIT = 4
 _TAB = "    "
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
@@ -358,8 +358,8 @@ def describe(value: object, text: str | None = None) -> str:
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that `word` was probably meant to be, or None.
 
-    That is the one that is spelt almost alike, or else the only one that the word begins or that
-    begins the word (`nova` for `nova-compute`).
+    That is the one that is spelt almost alike, or else the only one that is part of the word or
+    that the word is part of (`compute` for `nova-compute`).
     """
     return _closest(word, tuple(candidates))
 
@@ -376,7 +376,9 @@ def _closest(word: str, candidates: Sequence[str]) -> str | None:
     matches = get_close_matches(word.casefold(), folded, n=1, cutoff=0.65)
     if matches:
         return folded[matches[0]]
-    short = len(word) < _BEGINNING
-    longer = [each for each in candidates if not short and each.startswith(word)]
-    shorter = [each for each in candidates if len(each) >= _BEGINNING and word.startswith(each)]
-    return (longer + shorter)[0] if len(longer + shorter) == 1 else None
+    related = [
+        each
+        for each in candidates
+        if (word in each or each in word) and min(len(word), len(each)) >= _PART_LIMIT
+    ]
+    return related[0] if len(related) == 1 else None

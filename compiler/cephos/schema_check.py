@@ -52,6 +52,7 @@ class _Fault(NamedTuple):
     """
 
     document: Document
+    root: Schema
     path: Path
     is_name: bool
     keyword: str
@@ -93,7 +94,7 @@ def check(document: Document, schema: Schema) -> list[Diagnostic]:
     from referencing import Registry  # noqa: PLC0415  # 100 ms with jsonschema; see _validator
 
     validator = _validator()(schema, registry=Registry())
-    faults = [_fault(document, error) for error in validator.iter_errors(document.data)]
+    faults = [_fault(document, schema, error) for error in validator.iter_errors(document.data)]
     wrong_type = {fault.path for fault in faults if fault.keyword == "type" and not fault.is_name}
     findings: dict[tuple[Path, str, str], _Finding] = {}
     for fault in faults:
@@ -132,7 +133,7 @@ def sound(document: Document, schema: Schema) -> Document | None:
         wrong = {
             place: instead
             for error in validator.iter_errors(data)
-            for place, instead in _wrong(_fault(document, error), schema)
+            for place, instead in _wrong(_fault(document, schema, error))
         }
         if not wrong:
             return replace(document, data=data, unsound=frozenset(unsound))
@@ -145,7 +146,7 @@ def sound(document: Document, schema: Schema) -> Document | None:
     return None
 
 
-def _wrong(fault: _Fault, schema: Schema) -> Iterator[tuple[Path, Any]]:
+def _wrong(fault: _Fault) -> Iterator[tuple[Path, Any]]:
     """Yield each place that is at fault, and what can stand in for what is there (or None)."""
     match fault.keyword:
         case _ if fault.is_name:
@@ -157,7 +158,7 @@ def _wrong(fault: _Fault, schema: Schema) -> Iterator[tuple[Path, Any]]:
                     yield (*fault.path, finding.key), fault.value[finding.path[-1]]
         case "required":
             for key in set(fault.wanted) - set(fault.value) - _meant_keys(fault):
-                examples = _examples(schema, fault.schema.get("properties", {}).get(key))
+                examples = _said(fault, key, "examples")
                 yield ((*fault.path, key), examples[0]) if examples else (fault.path, None)
         case _:
             yield fault.path, _repaired(fault)
@@ -186,10 +187,11 @@ def _copied(data: Any) -> Any:
     return [_copied(value) for value in data] if isinstance(data, list) else data
 
 
-def _examples(root: Schema, schema: Any) -> Sequence[Any]:
-    own = schema.get("examples") if isinstance(schema, dict) else None
-    target = _target(root, schema)
-    return own or (target.get("examples", ()) if isinstance(target, dict) else ())
+def _said(fault: _Fault, key: str, annotation: str) -> Any:
+    """Return what the schema says of a key of the object at fault, itself or by reference."""
+    schema = fault.schema.get("properties", {}).get(key, {})
+    target = _target(fault.root, schema)
+    return next((each[annotation] for each in (schema, target) if annotation in each), None)
 
 
 @cache
@@ -249,9 +251,10 @@ def _properties(validator: Any, wanted: Any, value: Any, _schema: Any) -> Iterat
             yield from validator.descend(value[key], schema, path=key, schema_path=key)
 
 
-def _fault(document: Document, error: ValidationError) -> _Fault:
+def _fault(document: Document, root: Schema, error: ValidationError) -> _Fault:
     return _Fault(
         document,
+        root,
         tuple(error.absolute_path),
         _is_about_name(list(error.absolute_schema_path)),
         str(error.validator),
@@ -307,8 +310,7 @@ def _listed(values: Iterable[Any]) -> str:
     return ", ".join(shown[:_SHOWN_LIMIT]) + more
 
 
-def _first_sentence(schema: Any) -> str | None:
-    text = schema.get("description") if isinstance(schema, dict) else None
+def _first_sentence(text: Any) -> str | None:
     if not isinstance(text, str):
         return None
     return re.split(r"(?<=[.;])\s|\n\n", text, maxsplit=1)[0].rstrip(".; ")
@@ -348,13 +350,15 @@ def _missing_keys(fault: _Fault) -> Iterator[_Finding]:
     where = path_text(fault.path) or fault.schema.get("title") or "the top level"
     for key in fault.wanted:
         if key not in fault.value:
-            purpose = _first_sentence(fault.schema.get("properties", {}).get(key))
+            purpose = _first_sentence(_said(fault, key, "description"))
+            examples = _said(fault, key, "examples")
+            such = f", such as {json.dumps(examples[0])}" if examples else ""
             yield _Finding(
                 "E102",
                 f"{where} lacks the key {quote(key)}",
                 fault.path,
                 on_key=True,
-                help=purpose and f"{quote(key)}: {purpose}",
+                help=purpose and f"add {quote(key)}: {purpose}{such}",
                 key=key,
             )
 
@@ -402,7 +406,7 @@ def _choice(fault: _Fault) -> Iterator[_Finding]:
 
 
 def _form(fault: _Fault) -> Iterator[_Finding]:
-    form = fault.requirement or _first_sentence(fault.schema)
+    form = fault.requirement or _first_sentence(fault.schema.get("description"))
     what = "is a blank to fill in" if fault.value == BLANK else "does not have the right form"
     message = f"{fault.subject} {what}{f': {form}' if form else ''}{_meant(_repaired(fault))}"
     yield _Finding("E105", message, fault.path)
