@@ -11,19 +11,60 @@ from cephos import ranges
 if TYPE_CHECKING:
     from rig import Host
 
+BUNDLE = "/root/cephos"
 HANDOFFS = "/var/lib/cephos/handoff"
+CHANGING_NOTHING = {"--check", "--list", "--verify", "--rollback"}
+
+LATER = ": to be seen after the changes above"
+"""What `--check` cannot prove since it changes nothing; the run that follows does."""
 
 SAID: list[str] = []
 """All that bundles have said, for the test that looks for keys in it."""
 
 
-def apply(host: Host, *arguments: str, status: int = 0) -> str:
-    """Run the host's bundle and return what it said; the exit status must be `status`."""
-    done = host.run("/root/cephos/apply", *arguments, check=False, timeout=300)
+def apply(host: Host, *arguments: str, status: int = 0, bundle: str = BUNDLE) -> str:
+    """Run the host's bundle and return what it said; the exit status must be `status`.
+
+    A run that converges the host is held to the word of `--check`, which is asked first.
+    """
+    if status or CHANGING_NOTHING.intersection(arguments):
+        return run_bundle(host, *arguments, status=status, bundle=bundle)
+    before = traces(host)
+    announced = run_bundle(host, *arguments, "--check", "--diff", status=None, bundle=bundle)
+    assert traces(host) == before
+    said = run_bundle(host, *arguments, status=0, bundle=bundle)
+    # a thing that is said and left alone is said by both, too
+    for tells, told in (("changed", "would-change"), ("skipped", "skipped")):
+        assert actions(tells, said) == [x for x in actions(told, announced) if LATER not in x]
+    return said
+
+
+def run_bundle(host: Host, *arguments: str, status: int | None = 0, bundle: str = BUNDLE) -> str:
+    """Run it and nothing else; `None` stands for any status."""
+    done = host.run(f"{bundle}/apply", *arguments, check=False, timeout=300)
     SAID.extend([done.stdout, done.stderr])
-    assert done.returncode == status, f"{host.name}: {done.stdout}{done.stderr}"
+    assert status is None or done.returncode == status, f"{host.name}: {done.stdout}{done.stderr}"
     assert done.stderr == ""
     return done.stdout
+
+
+def actions(status: str, said: str) -> list[str]:
+    """Return the actions that `apply` told with this status: step and what, in order."""
+    return re.findall(rf"(?m)^{status} +(.*)", said)
+
+
+def traces(host: Host) -> str:
+    """Return all that a run could have changed but for logs: each file and folder, secrets.
+
+    Content shows in the time of change, which nothing can set back.
+    """
+    files = host.run(
+        *("find", "/etc", "/var/lib/cephos", "/run/ceph-guests", "/var/log/ceph-guests"),
+        *("-printf", "%p %y %m %U:%G %i %s %T@ %C@\n"),
+        check=False,
+    )
+    secrets = host.run("sh", "-c", "virsh -q secret-list 2>/dev/null || true")
+    return files.stdout + secrets.stdout
 
 
 def started(host: Host, unit: str) -> str:
