@@ -308,6 +308,14 @@ def test_capabilities_that_differ_are_said_word_by_word(
     )
 
 
+def test_questions_leave_nothing_among_the_logs_of_guests(world: World) -> None:
+    """Each client would make a file there by what ceph.conf says."""
+    host = world.compute
+    for arguments in ((), (), ("--check",), ("--verify",)):
+        apply(host, *arguments)
+    assert host.run("find", "/run/ceph-guests", "/var/log/ceph-guests", "-type", "f").stdout == ""
+
+
 def test_a_bundle_runs_from_a_medium_mounted_noexec(world: World) -> None:
     host = world.compute
     host.run("sh", "-ec", f"mount --bind {BUNDLE} {BUNDLE}; mount -o remount,bind,noexec {BUNDLE}")

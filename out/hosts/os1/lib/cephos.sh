@@ -228,6 +228,14 @@ need_user() { # USER
   if ! getent passwd "$1" >/dev/null; then WHAT='' refuse 69 "there is no user '$1' on this host" "install the service's package first: it brings the user"; fi
 }
 
+is_mount_point() { # PATH
+  local place
+  while read -r _ _ _ _ place _; do
+    if [[ $place == "$1" ]]; then return 0; fi
+  done </proc/self/mountinfo
+  return 1
+}
+
 need_place() { # FILE: it can be replaced where it is, and there is room for another one
   local path=$1 folder place free
   if [[ -L $path ]] && ! path=$(readlink -e -- "$path"); then
@@ -238,7 +246,7 @@ need_place() { # FILE: it can be replaced where it is, and there is room for ano
   until [[ -d ${folder:-/} ]]; do folder=${folder%/*}; done
   if [[ -e $path && ! -f $path ]]; then
     refuse 69 "it is a $(stat -c %F -- "$path"), not a file" 'move it away'
-  elif [[ -e $path && $(stat -c %m -- "$path") == "$path" ]]; then
+  elif is_mount_point "$path"; then
     refuse 69 'it is a mount point, so it cannot be replaced as a whole' 'mount the folder that it lies in instead, or run this where the file itself lies'
   fi
   for place in "$path" "${folder:-/}"; do
@@ -259,7 +267,7 @@ keep_pristine() { # FILE: as it was before the first change, kept once, outside 
   if [[ -e $kept || -e $made ]]; then return 0; fi
   if [[ -e $1 ]]; then
     mkdir -p "${kept%/*}"
-    cp -a -- "$(readlink -f -- "$1")" "$kept.new"
+    attempt 'keep it as it was' cp -a -- "$(readlink -f -- "$1")" "$kept.new"
     sync_path "$kept.new"
     mv -fT -- "$kept.new" "$kept"
     sync_path "${kept%/*}"
@@ -368,18 +376,20 @@ ask_as() {
 }
 
 need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
-  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1
+  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 from
   # a ceph-admin host makes clients and keys earlier in the same run
   if [[ -e $RUN/makes-own-handoff ]] || ! key_of "$1" || ! need_monitor; then return 1; fi
   if [[ -e $asked ]]; then return "$(<"$asked")"; fi
   printf '1\n' >"$asked"
   need_command ceph ceph-common
   if ! command -v ceph >/dev/null; then return 1; fi
+  from=$KEYRING
+  if [[ $from == "$RUN"/* ]]; then from=$(<"$RUN/keys/from"); fi
   ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
   if ((rc)) && [[ $CAUSE == 'no answer'* ]]; then
     no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' on the ceph-admin host"
   elif ((rc)); then
-    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in ${KEYRING/#$RUN*/the hand-off}: $CAUSE" "its key is another one now, or this cluster has no such client: ./apply on the ceph-admin host, and carry the hand-off that it writes"
+    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $CAUSE" "the client has another key by now, or does not exist: ./apply on the ceph-admin host, carry the hand-off that it writes, and delete older ones"
   elif [[ $OUTPUT != "$FSID" ]]; then
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
@@ -395,18 +405,20 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
 pool() { act pool '' "pool $1 of cluster $CLUSTER" "$@"; }
 
 pool_need() { # NAME SETTING…: a pool of that name that is there already can be RBD's
-  local application
-  if ! need_admin || ! pool_exists "$1"; then return 0; fi
-  attempt "read the settings of pool $1" "${CEPH[@]}" osd pool get "$1" all
-  if [[ $OUTPUT == *erasure_code_profile:* ]]; then
-    refuse 1 'it is there already, erasure-coded, and RBD keeps its index in replicated pools only' 'name another pool in site.yaml'
+  local pools=$RUN/pools-$CLUSTER line
+  if ! need_admin; then return 0; fi
+  if [[ ! -e $pools ]]; then # one question for all pools
+    attempt 'list the pools' "${CEPH[@]}" osd pool ls detail
+    printf '%s\n' "$OUTPUT" >"$pools"
   fi
-  attempt "read the application of pool $1" "${CEPH[@]}" osd pool application get "$1"
-  for application in cephfs rgw; do
-    if [[ $OUTPUT == *"\"$application\""* ]]; then
-      refuse 1 "it is there already, and belongs to $application" 'name another pool in site.yaml'
+  while IFS= read -r line; do
+    if [[ $line != *" '$1' "* ]]; then continue; fi
+    if [[ $line == *" '$1' erasure "* ]]; then
+      refuse 1 'it is there already, erasure-coded, and RBD keeps its index in replicated pools only' 'name another pool in site.yaml'
+    elif [[ $line =~ \ application\ (.*,)?(cephfs|rgw) ]]; then
+      refuse 1 "it is there already, and belongs to ${BASH_REMATCH[2]}" 'name another pool in site.yaml'
     fi
-  done
+  done <"$pools"
 }
 
 pool_exists() { # NAME
@@ -677,6 +689,7 @@ open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
   fi
   mkdir -p "$RUN/keys"
   mv -f -- "$folder"/*.keyring "$RUN/keys/"
+  printf '%s\n' "$1" >"$RUN/keys/from"
   rm -rf -- "$folder"
 }
 
@@ -794,7 +807,8 @@ ini_remember() { # TARGET PATCH OPTION…
 
 ini_need() { # TARGET PATCH OPTION…
   local rc=0 advice='mend that, and run again'
-  if [[ ! -f $1 && " $* " != *' --create '* ]]; then
+  if [[ -e $1 && ! -f $1 || -L $1 && ! -e $1 ]]; then return 0; fi # need_place has said so
+  if [[ ! -e $1 && " $* " != *' --create '* ]]; then
     refuse 69 'the file does not exist' "install the service's package first: it brings the file"
     return 0
   fi
