@@ -17,7 +17,7 @@ import json
 import os
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cephos import cache
 
@@ -26,12 +26,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cephos.tree import Bundles
-
-    Looks = Mapping[str, os.stat_result]
-
 _TICK = 50_000_000
 """Nanoseconds; Linux before 6.13 stamps files by a clock that ticks 100 to 1000 times a second."""
 _LOOK = struct.Struct("=5q").pack
+
+
+class Stamp(NamedTuple):
+    """A checksum of what a bundle holds and how its files look, and their newest ctime in ns."""
+
+    digest: str
+    newest: int
+
+
+def stamp(host: str, bundles: Bundles, looks: Mapping[str, os.stat_result]) -> Stamp:
+    """Return what there is to remember of a bundle whose files, by path, look like this."""
+    told = [
+        (look.st_mode, look.st_ino, look.st_size, look.st_mtime_ns, look.st_ctime_ns)
+        for look in map(looks.__getitem__, bundles.paths)
+    ]
+    packed = b"".join([_LOOK(*each) for each in told])
+    digest = hashlib.sha256(bundles.identity(host).encode() + packed).hexdigest()
+    return Stamp(digest, max([ctime for *_, ctime in told]))
 
 
 class Evidence:
@@ -42,7 +57,8 @@ class Evidence:
         name = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()
         self._place = cache.folder("out") / f"{name}.json"
         self._recalled = self._recall()
-        self._seen: dict[str, tuple[str, int]] = {}
+        self.seen: dict[str, Stamp] = {}
+        """Bundles that this run has read, made, or found to look as they did."""
 
     def _recall(self) -> dict[str, str]:
         try:
@@ -51,25 +67,19 @@ class Evidence:
             return {}
         return recalled if isinstance(recalled, dict) else {}
 
-    def holds(self, host: str, bundles: Bundles, looks: Looks) -> bool:
-        """Tell whether a bundle whose files look like this had just these contents and modes."""
-        if host not in self._recalled or not looks:
-            return False
-        stamp, newest = _stamp(host, bundles, looks)
-        if self._recalled[host] != stamp:
-            return False
-        self._seen[host] = stamp, newest
-        return True
+    def knows(self, host: str) -> bool:
+        """Tell whether anything is remembered of a host's bundle."""
+        return host in self._recalled
 
-    def see(self, host: str, bundles: Bundles, looks: Looks) -> None:
-        """Remember that the files of a bundle, as it was read or made, look like this."""
-        self._seen[host] = _stamp(host, bundles, looks)
+    def holds(self, host: str, seen: Stamp) -> bool:
+        """Tell whether the bundle is remembered to have looked so, with just this in it."""
+        return self._recalled.get(host) == seen.digest
 
     def save(self, hosts: Collection[str]) -> None:
         """Keep for the next run what was seen, and what was recalled of others of these hosts."""
         settled = time.time_ns() - _TICK
-        kept = {host: stamp for host, stamp in self._recalled.items() if host in hosts}
-        kept |= {host: stamp for host, (stamp, newest) in self._seen.items() if newest < settled}
+        kept = {host: digest for host, digest in self._recalled.items() if host in hosts}
+        kept |= {host: seen.digest for host, seen in self.seen.items() if seen.newest < settled}
         if kept == self._recalled:
             return
         new = self._place.with_suffix(f".{os.getpid()}")
@@ -79,14 +89,3 @@ class Evidence:
             new.replace(self._place)
         except OSError:
             new.unlink(missing_ok=True)
-
-
-def _stamp(host: str, bundles: Bundles, looks: Looks) -> tuple[str, int]:
-    """Return a checksum of contents, modes and looks, and when the last change was."""
-    told = [
-        (look.st_mode, look.st_ino, look.st_size, look.st_mtime_ns, look.st_ctime_ns)
-        for look in map(looks.__getitem__, bundles.paths)
-    ]
-    packed = b"".join([_LOOK(*each) for each in told])
-    stamp = hashlib.sha256(bundles.identity(host).encode() + packed).hexdigest()
-    return stamp, max([ctime for *_, ctime in told])

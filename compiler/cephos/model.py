@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cephos import knowledge, ranges
@@ -125,6 +126,14 @@ class Site:
     """Who may sign bundles: `NAME TYPE KEY`; empty if bundles need not be signed."""
     unsound: frozenset[Path] = frozenset()
     """Places of what was wrong, and is left out here or has something else standing in for it."""
+
+    @cached_property
+    def kinds(self) -> tuple[tuple[HostGroup, ...], ...]:
+        """Return the groups, those together whose hosts have the same roles and platform."""
+        alike: dict[tuple[frozenset[str], str], list[HostGroup]] = {}
+        for group in self.groups:
+            alike.setdefault((group.roles, group.platform.name), []).append(group)
+        return tuple(map(tuple, alike.values()))
 
     def groups_with(self, role: str) -> Iterator[HostGroup]:
         """Yield the groups whose hosts have the role."""

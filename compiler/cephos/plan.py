@@ -7,6 +7,7 @@ and checked once, however many hosts there are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cephos import caps, ini, ranges, services, sign
@@ -114,7 +115,11 @@ class Wave:
 
     def has(self, profile: Profile) -> bool:
         """Tell whether the profile's hosts have their turn in it."""
-        return profile.groups[0] in self.groups
+        return profile.groups[0].pattern in self._patterns
+
+    @cached_property
+    def _patterns(self) -> frozenset[str]:
+        return frozenset(group.pattern for group in self.groups)
 
     @property
     def purposes(self) -> list[str]:
@@ -163,24 +168,23 @@ class Plan:
 def plan(site: Site) -> Plan:
     """Return what the site needs, in the order of the description."""
     access = {cluster.name: caps.access(site, cluster) for cluster in site.clusters.values()}
-    alike: dict[tuple[frozenset[str], str], list[HostGroup]] = {}
-    for group in site.groups:
-        alike.setdefault((group.roles, group.platform.name), []).append(group)
     return Plan(
         site=site,
         access=access,
-        profiles=tuple(_Profile(site, access, groups).build() for groups in alike.values()),
+        profiles=tuple(_Profile(site, access, groups).build() for groups in site.kinds),
         waves=tuple(_waves(site)),
     )
 
 
 def _waves(site: Site) -> Iterator[Wave]:
+    turn = {kind[0].roles: _deciding_role(kind[0]) for kind in site.kinds}
     number = 0
     for role in ROLE_PURPOSES:
-        groups = tuple(group for group in site.groups if _deciding_role(group) == role)
+        groups = tuple(group for group in site.groups if turn[group.roles] == role)
         if groups:
             number += 1
-            yield Wave(number, _in_order({role for each in groups for role in each.roles}), groups)
+            roles = {each for roles, deciding in turn.items() if deciding == role for each in roles}
+            yield Wave(number, _in_order(roles), groups)
 
 
 def _deciding_role(group: HostGroup) -> str:
@@ -199,11 +203,11 @@ class _Profile:
         self,
         site: Site,
         access: Mapping[str, Mapping[str, caps.Access]],
-        groups: list[HostGroup],
+        groups: tuple[HostGroup, ...],
     ) -> None:
         self._site = site
         self._access = access
-        self._groups = tuple(groups)
+        self._groups = groups
         self._group = groups[0]
         self._cluster: Cluster = next(iter(site.clusters.values()))
         self._steps: list[Step] = []
@@ -300,8 +304,14 @@ class _Profile:
             ("hosts",),
         )
         lines = ["# host and the keyrings it gets"]
+        keyrings = {
+            group.pattern: names
+            for kind in self._site.kinds
+            for names in [" ".join(key.name for key in services.keyrings(self._site, kind[0]))]
+            for group in kind
+        }
         for group in self._site.groups:
-            names = " ".join(keyring.name for keyring in services.keyrings(self._site, group))
+            names = keyrings[group.pattern]
             lines += [f"{host} {names}" for host in group.names if names]
         self._file(
             "handoffs", "\n".join(lines) + "\n", "which host gets which keyrings", ("hosts",)

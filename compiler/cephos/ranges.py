@@ -35,6 +35,7 @@ _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _NUMBER = re.compile(r"([0-9]+)")
 _ITEM = re.compile(r"(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_PLAIN = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _FOREIGN = re.compile(r"[^a-z0-9.-]")
 _GLOB = re.compile(r"[*?\[]")
 _ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
@@ -62,6 +63,8 @@ def expand(pattern: str) -> list[str]:
     pattern that is malformed, names a host twice, names more than `NAMES_LIMIT` hosts or names
     what is no host name.
     """
+    if _PLAIN.fullmatch(pattern):  # a name of one label: most entries of a site without ranges
+        return [pattern]
     if len(pattern) > PATTERN_LIMIT:
         raise RangeError("E121", f"a host range is at most {PATTERN_LIMIT} characters long")
     if pattern == BLANK:
@@ -201,10 +204,15 @@ def fold(names: Iterable[str]) -> list[str]:
     The way back from `expand`, for people: consecutive numbers become `[01-40]`, the last number of
     a name before those in front of it, so that `rack[1-4]-cmp[01-20]` comes back whole.
     """
+    return list(_fold(tuple(names)))
+
+
+@lru_cache(maxsize=32)  # a runbook names the same hosts again and again
+def _fold(names: tuple[str, ...]) -> tuple[str, ...]:
     rows = [tuple(_NUMBER.split(name)) for name in dict.fromkeys(names)]
     for place in range(max(map(len, rows), default=0) - 2, 0, -2):
         rows = list(_folded(rows, place))
-    return ["".join(row) for row in rows]
+    return tuple("".join(row) for row in rows)
 
 
 def _folded(rows: list[_Row], place: int) -> Iterator[_Row]:

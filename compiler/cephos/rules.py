@@ -174,9 +174,10 @@ def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
 def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E206: a host runs a service that the site does not describe."""
     described = {store.path[1] for store in site.stores()}
+    missing = {role: service for role, service in SERVICES.items() if service not in described}
     for group in site.groups:
-        for role, service in SERVICES.items():
-            if role in group.roles and service not in described:
+        for role, service in missing.items():
+            if role in group.roles:
                 yield Diagnostic(
                     "E206",
                     f"role {quote(role)} needs services.{service}, which is not described",
@@ -226,7 +227,7 @@ def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
 @_rule()
 def one_reader_per_keyring(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E211: a keyring file has one owner, so one service user per host can read it."""
-    for group in site.groups:
+    for group, *_ in site.kinds:
         for keyring in keyrings(site, group):
             readers = keyring_readers(site, group, keyring)
             if len(readers) > 1:

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cephos import manifest, sign
-from cephos.evidence import Evidence
+from cephos.evidence import Evidence, stamp
 from cephos.manifest import Manifest
+from cephos.parallel import halves
 from cephos.tree import SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from cephos.evidence import Stamp
     from cephos.tree import Bundles, Tree
 
 PENDING = ".cephos-pending.json"
@@ -192,11 +194,13 @@ class Out:
         self, change: Change, known: Mapping[str, frozenset[str]], kept: Collection[str]
     ) -> None:
         wanted, there = change.tree.hosts, self._bundles_there()
-        for host, bundles in wanted.items():
-            if host in there:
-                self._compare_bundle(change, host, bundles, known.get(host, frozenset()))
-            else:
-                change.bundles.append(host)
+        change.bundles += [host for host in wanted if host not in there]
+        present = [host for host in wanted if host in there]
+        for unchanged in halves(lambda hosts: self._unchanged(hosts, wanted), present):
+            self._evidence.seen |= unchanged
+        for host in present:
+            if host not in self._evidence.seen:
+                self._compare_bundle(change, host, wanted[host], known.get(host, frozenset()))
         for host, paths in known.items():
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
             if gone and host in there and host not in kept:
@@ -217,12 +221,28 @@ class Out:
         self.refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
         return {entry.name for entry in entries}
 
+    def _unchanged(self, hosts: Iterator[str], wanted: Mapping[str, Bundles]) -> dict[str, Stamp]:
+        """Return those whose bundles look as they did when they held just what is wanted."""
+        found = {}
+        for host in hosts:
+            bundles = wanted[host]
+            self.refuse_links(bundle_path(host, folder) for folder in bundles.folders)
+            looks = self._looks(host, bundles) if self._evidence.knows(host) else None
+            if looks and self._evidence.holds(host, seen := stamp(host, bundles, looks)):
+                found[host] = seen
+        return found
+
+    def _looks(self, host: str, bundles: Bundles) -> dict[str, os.stat_result] | None:
+        """Return how the files of a bundle look; None if one is missing."""
+        folder = f"{self._folder}/hosts/{host}/"
+        try:
+            return {path: os.lstat(folder + path) for path in bundles.paths}
+        except OSError:
+            return None
+
     def _compare_bundle(
         self, change: Change, host: str, bundles: Bundles, known: Collection[str]
     ) -> None:
-        self.refuse_links(bundle_path(host, folder) for folder in bundles.folders)
-        if self._evidence.holds(host, bundles, self._looks(host, bundles)):
-            return
         files, looks = bundles.files(host), {}
         for path in bundles.paths:
             place = bundle_path(host, path)
@@ -230,7 +250,7 @@ class Out:
             if look:
                 looks[path] = look
         if len(looks) == len(files):
-            self._evidence.see(host, bundles, looks)
+            self._evidence.seen[host] = stamp(host, bundles, looks)
         else:
             change.looks[host] = looks
 
@@ -247,14 +267,6 @@ class Out:
             return look
         (change.changed if is_ours else change.foreign).append(path)
         return None
-
-    def _looks(self, host: str, bundles: Bundles) -> dict[str, os.stat_result]:
-        """Return how the files of a bundle look; {} if one is missing."""
-        folder = f"{self._folder}/hosts/{host}/"
-        try:
-            return {path: os.lstat(folder + path) for path in bundles.paths}
-        except OSError:
-            return {}
 
     def _those_there(self, paths: Iterable[str]) -> list[str]:
         return sorted(path for path in paths if os.path.lexists(self._path(path)))
@@ -355,8 +367,8 @@ class Out:
                 self._unsign(path)
         if change.bundles:
             self._make_folder(self._path("hosts"))
-        for host in change.bundles:
-            self._make_bundle(host, tree.hosts[host])
+        for made in halves(lambda hosts: self._make_bundles(hosts, tree), change.bundles):
+            self._evidence.seen |= made
         # the manifest last: until it stands, the list of what is pending tells what is ours
         for path in sorted([*change.made, *change.changed], key=lambda path: path == manifest.NAME):
             owner, inside = split(path)
@@ -366,7 +378,7 @@ class Out:
                 file = tree.hosts[owner].files(owner)[inside]
                 change.looks[owner][inside] = self.put(path, file)
         for host, looks in change.looks.items():
-            self._evidence.see(host, tree.hosts[host], looks)
+            self._evidence.seen[host] = stamp(host, tree.hosts[host], looks)
         for path in change.removed:
             self.remove(path)
 
@@ -377,20 +389,25 @@ class Out:
         if there and sign.is_ours(there[0]):
             self._path(signature).unlink()
 
-    def _make_bundle(self, host: str, bundles: Bundles) -> None:
-        """Make a bundle that is not there, beside its place, and bring it there in one step."""
+    def _make_bundles(self, hosts: Iterator[str], tree: Tree) -> dict[str, Stamp]:
+        """Make bundles that are not there; return what there is to remember of them."""
+        return {host: self._make_bundle(host, tree.hosts[host]) for host in hosts}
+
+    def _make_bundle(self, host: str, bundles: Bundles) -> Stamp:
+        """Make a bundle beside its place, and bring it there in one step."""
         place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
         files = bundles.files(host)
+        # plain calls: a Path for each of a hundred thousand files would cost as much as to write it
         try:
-            os.mkdir(new)  # noqa: PTH102  # a Path for each of a hundred thousand files costs more than to write it
+            os.mkdir(new)  # noqa: PTH102
             for folder in bundles.folders:
-                os.mkdir(f"{new}/{folder}")  # noqa: PTH102  # likewise
+                os.mkdir(f"{new}/{folder}")  # noqa: PTH102
             looks = {path: _create(f"{new}/{path}", files[path]) for path in bundles.paths}
-            os.rename(new, place)  # noqa: PTH104  # likewise
+            os.rename(new, place)  # noqa: PTH104
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
-        self._evidence.see(host, bundles, looks)
+        return stamp(host, bundles, looks)
 
     def put(self, path: str, file: File) -> os.stat_result:
         """Make or replace one file; return how it looks then."""
