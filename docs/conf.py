@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 
 NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
     "README": {
-        "Use": ["docs/operator", "docs/shipping", "docs/reviewer", "docs/changes", "out/RUNBOOK"],
+        "Use": [
+            "docs/operator",
+            "docs/shipping",
+            "docs/troubleshooting",
+            "docs/reviewer",
+            "docs/changes",
+            "out/RUNBOOK",
+        ],
         "Look up": ["docs/reference", "docs/diagnostics", "docs/codes/README", "docs/errors"],
-        "Understand": ["docs/contributor", "CONTRIBUTING", "CHANGELOG"],
+        "Understand": ["docs/design", "docs/contributor", "CONTRIBUTING", "CHANGELOG"],
     },
     "docs/codes/README": {"Codes": ["*"]},
 }

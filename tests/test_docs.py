@@ -128,6 +128,19 @@ def test_the_reference_is_what_the_schema_says() -> None:
     assert said == there, f"run .venv/bin/python {program} >docs/reference.md"
 
 
+def test_every_message_that_is_explained_is_one_that_a_bundle_prints() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    explained = page.split("## What `apply` says")[1].split("## What users see")[0]
+    runtime = "".join(
+        path.read_text() for path in (ROOT / "templates/runtime").rglob("*") if path.is_file()
+    )
+    messages = re.findall(r"`([^`]+)`", " ".join(re.findall(r"(?m)^\| (`.+?) \|", explained)))
+    assert messages
+    for message in messages:
+        for part in message.split("…"):
+            assert part.strip("': ") in runtime, message
+
+
 def test_the_documentation_is_a_site_that_needs_no_other(tmp_path: Path) -> None:
     """As `./dev docs` builds it: every page is in its navigation, and every link stands."""
     program = Path(sys.executable).with_name("sphinx-build")
@@ -157,7 +170,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_file_and_folder_in_the_map_of_the_code_exists() -> None:
     for name in re.findall(r"`([a-z_]+\.py)`", (ROOT / "docs/contributor.md").read_text()):
-        assert [*ROOT.glob(f"compiler/cephos/{name}"), *ROOT.glob(f"tests/{name}")], name
+        assert [*ROOT.glob(f"compiler/cephos/{name}"), *ROOT.glob(f"tests/**/{name}")], name
 
 
 def test_the_lines_of_apply_in_the_readme_are_those_of_its_steps() -> None:

@@ -55,7 +55,7 @@ def looks(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def verified(folder: Path, signers: Path) -> bool:
-    """Tell what the commands of the operator's guide tell."""
+    """Tell what the commands of docs/shipping.md tell."""
     check = f"ssh-keygen -Y verify -n {NAMESPACE} -f {signers} -I ada@lon1 -s SHA256SUMS.sig"
     command = f"{check} <SHA256SUMS && sha256sum --check --strict --quiet SHA256SUMS"
     return subprocess.run(command, shell=True, cwd=folder, check=False).returncode == 0
