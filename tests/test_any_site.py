@@ -261,6 +261,7 @@ EDITS = st.lists(
 @example(edits=[(0, len(SITE), b"")])
 @example(edits=[(0, 0, b"\xef\xbb\xbf")])
 @example(edits=[(0, 0, b"\xff\xfe")])
+@example(edits=[(SITE.index("pool: vms") + 4, 1, b"")])  # a misspelt key without a value
 def test_a_site_of_any_bytes_ends_in_order(edits: list[tuple[int, int, bytes]]) -> None:
     content = SITE.encode()
     for at, gone, piece in edits:

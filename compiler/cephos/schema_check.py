@@ -154,8 +154,9 @@ def _wrong(fault: _Fault) -> Iterator[tuple[Path, Any]]:
         case "additionalProperties":
             for finding in _unknown_keys(fault):
                 yield finding.path, None
-                if finding.key:
-                    yield (*fault.path, finding.key), fault.value[finding.path[-1]]
+                value = fault.value[finding.path[-1]]
+                if finding.key and value is not None:
+                    yield (*fault.path, finding.key), value
         case "required":
             for key in set(fault.wanted) - set(fault.value) - _meant_keys(fault):
                 examples = _said(fault, key, "examples")
