@@ -166,6 +166,17 @@ def test_apply_lists_every_step(out: Path) -> None:
         assert steps == [path.stem for path in sorted((bundle / "steps").iterdir())]
 
 
+def test_the_runbook_says_how_many_lines_each_host_prints(out: Path) -> None:
+    runbook = (out / "RUNBOOK.md").read_text()
+    said = dict(re.findall(r"(?m)^- \[ \] `(\S+)`: `verify: (\d+) ok`$", runbook))
+    for bundle in bundles(out):
+        lines = [line for line in listed(bundle / "apply").splitlines() if line[0] == " "]
+        # one more says who signed the bundle
+        signed = (bundle / "files/allowed_signers").exists()
+        assert int(said.pop(bundle.name)) == len(lines) + signed
+    assert not said
+
+
 def test_the_committed_out_is_what_the_example_compiles_to() -> None:
     ran = run(ROOT, "examples/lon1.yaml", "-o", "out/", "--diff")
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")

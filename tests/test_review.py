@@ -96,12 +96,12 @@ def data_of(page: Element) -> Any:
     return json.loads(data.text)
 
 
-def made(site: str) -> str:
+def made(site: str, name: str = "review.html") -> str:
     """Return the page of a description, even of one that schema and rules would refuse."""
     document = load(Source("site.yaml", site), Report())
     assert document
     tree = render(plan(model.build(document, Report())), document, "")
-    return tree.files["review.html"].data.decode()
+    return tree.files[name].data.decode()
 
 
 @pytest.fixture(scope="module")

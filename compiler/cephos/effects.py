@@ -45,6 +45,19 @@ def effects(bundle: Mapping[str, File]) -> dict[str, Any]:
     }
 
 
+def lines(bundle: Mapping[str, File]) -> int:
+    """Return how many lines `apply` prints of a bundle before its total: one for most verbs."""
+    scripts = (bundle[path].data.decode() for path in bundle if path.startswith("steps/"))
+    verbs = [verb for script in scripts for verb, *_ in _commands(script)]
+    handoffs = bundle["files/handoffs"].data.splitlines() if "handoffs" in verbs else []
+    counts = dict.fromkeys(_NO_VERBS, 0) | {
+        "cluster": 0,  # it only says what the others speak of
+        "trust_signers": 2,  # and before all steps, who signed the bundle
+        "handoffs": sum(not line.startswith(b"#") for line in handoffs),
+    }
+    return sum(counts.get(verb, 1) for verb in verbs)
+
+
 def is_file(thing: str) -> bool:
     """Tell whether a thing is a file, which services read."""
     return thing.startswith(("/", "keyring /"))

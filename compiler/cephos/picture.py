@@ -25,6 +25,8 @@ _HEIGHT = 50
 _GAP = 20
 _BETWEEN = 190
 _TOP = 30
+# How far below its middle a line meets a box: writing and reading stay apart where both do.
+_MEETS = {"key": 0, "write": -8, "read": 8}
 
 
 @dataclass
@@ -94,11 +96,11 @@ def access_picture(plan: Plan) -> Picture:
     def edges(keyring: Keyring, box: Box) -> Iterator[Edge]:
         for holder, held in hosts:
             if keyring in held:
-                yield Edge("key", _curve(holder, box))
+                yield Edge("key", _curve("key", holder, box))
         access = plan.access[keyring.cluster][keyring.client]
         for pool in access.readable():
             use = "write" if pool in access.write else "read"
-            yield Edge(use, _curve(box, pools[keyring.cluster, pool]))
+            yield Edge(use, _curve(use, box, pools[keyring.cluster, pool]))
 
     return Picture(
         width=width,
@@ -145,9 +147,9 @@ def _place(columns: list[list[Box]]) -> tuple[int, int]:
     return x - _BETWEEN + 1, _TOP + height + 1
 
 
-def _curve(start: Box, end: Box) -> str:
-    """Return a line from the middle of one box's right side to that of another's left side."""
-    x1, y1 = start.x + start.width, start.y + _HEIGHT // 2
-    x2, y2 = end.x, end.y + _HEIGHT // 2
+def _curve(use: str, start: Box, end: Box) -> str:
+    """Return a line from one box's right side to another's left side."""
+    x1, x2 = start.x + start.width, end.x
+    y1, y2 = (box.y + _HEIGHT // 2 + _MEETS[use] for box in (start, end))
     middle = (x1 + x2) // 2
     return f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"

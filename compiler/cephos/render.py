@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cephos import __version__, review, sign
+from cephos import __version__, effects, review, sign
 from cephos.plan import host_ranges
 from cephos.tree import HOST, Bundles, File, Tree
 
@@ -110,7 +110,7 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
         "site_sha256": site_sha256,
     }
     bundles = tuple(_bundles(plan, profile) for profile in plan.profiles)
-    lines = [_lines(each.shared) for each in bundles]
+    lines = [effects.lines(each.shared) for each in bundles]
     template = _markdown().get_template("RUNBOOK.md.j2")
     profiles = list(zip(plan.profiles, lines, strict=True))
     runbook = template.render(
@@ -121,24 +121,6 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
         "review.html": File(review.page(plan, bundles, document).encode(), "site"),
     }
     return Tree(about, files, bundles)
-
-
-def _lines(shared: Mapping[str, File]) -> int:
-    """Return how many lines `apply` prints before its total: one for most verbs."""
-    verbs = [
-        line.split()[0]
-        for path, file in shared.items()
-        if path.startswith("steps/")
-        for line in file.data.decode().splitlines()
-        if line[:1].islower()
-    ]
-    handoffs = shared["files/handoffs"].data.splitlines() if "handoffs" in verbs else []
-    lines = {
-        "cluster": 0,  # it only says what the others speak of
-        "trust_signers": 2,  # and before all steps, who signed the bundle
-        "handoffs": sum(not line.startswith(b"#") for line in handoffs),
-    }
-    return sum(lines.get(verb, 1) for verb in verbs)
 
 
 def _bundles(plan: Plan, profile: Profile) -> Bundles:
