@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import shutil
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,14 @@ class Browser:
         )
         return found
 
+    def settles(self, selector: str, texts: list[str]) -> bool:
+        """Tell whether within ten seconds the visible elements have these texts."""
+        for _ in range(100):
+            if self.shown(selector) == texts:
+                return True
+            time.sleep(0.1)
+        return False
+
     def messages(self) -> list[str]:
         """Return what the console says since it was last asked."""
         return [entry["message"] for entry in self._log("browser")]
@@ -174,7 +183,7 @@ def test_a_host_is_found_and_shown_by_keyboard_alone(browser: Browser) -> None:
     browser.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
     assert browser.focused() == "compute02"
     browser.press(Keys.ENTER)
-    assert browser.shown(".kind h3") == ["nova-compute"]
+    assert browser.settles(".kind h3", ["nova-compute"])
     assert browser.shown(".chosen code") == ["compute02"]
     assert browser.focused().endswith("-title")
     env = browser.run(
@@ -185,7 +194,7 @@ def test_a_host_is_found_and_shown_by_keyboard_alone(browser: Browser) -> None:
     browser.press(Keys.TAB, Keys.ENTER)  # Open all
     assert len(browser.shown(".kind pre")) == len(browser.shown(".kind summary")) > 5
     browser.driver.back()
-    assert len(browser.shown(".kind h3")) == 3
+    assert browser.settles(".kind h3", ["ceph-admin", "glance, cinder", "nova-compute"])
 
 
 def test_tab_leads_through_the_page_and_always_shows_where_it_is(browser: Browser) -> None:
@@ -309,7 +318,7 @@ def test_a_host_of_ten_thousand_is_found(browser: Browser, tmp_path: Path) -> No
     browser.press("/", "compute0077")
     assert browser.shown("#found") == ["10 of 10,002 hosts"]
     browser.press("7", Keys.ENTER)
-    assert browser.shown(".chosen code") == ["compute00777"]
+    assert browser.settles(".chosen code", ["compute00777"])
 
 
 @pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda path: path.parts[-3])
