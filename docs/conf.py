@@ -22,6 +22,7 @@ NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
             "docs/operator",
             "docs/shipping",
             "docs/troubleshooting",
+            "docs/promises",
             "docs/reviewer",
             "docs/changes",
             "out/RUNBOOK",

@@ -173,6 +173,13 @@ def test_every_file_and_folder_in_the_map_of_the_code_exists() -> None:
         assert [*ROOT.glob(f"compiler/cephos/{name}"), *ROOT.glob(f"tests/**/{name}")], name
 
 
+def test_every_test_that_proves_a_promise_exists() -> None:
+    tests = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/promises.md").read_text())
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_the_lines_of_apply_in_the_readme_are_those_of_its_steps() -> None:
     """They are checked word by word on real hosts; here, that they speak of the same things."""
     readme = (ROOT / "README.md").read_text()

@@ -401,7 +401,9 @@ def test_a_clock_that_was_ahead_leads_to_no_false_verdict(world: World) -> None:
     conf = "/etc/glance/glance-api.conf"
     host.run("touch", "-d", "2 hours", conf)
     since = started(host, "glance-api")
-    assert f"cannot be told, since {conf} lies in the future" in apply(host, "--verify")
+    assert f"{conf} changed cannot be told, since that lies in the future" in apply(
+        host, "--verify"
+    )
     assert "0 changed" in apply(host)
     assert started(host, "glance-api") == since
     host.run("touch", conf)
@@ -418,7 +420,7 @@ def test_a_cluster_that_hangs_is_said_within_bounds(world: World) -> None:
         }.items():
             before, start = traces(host), time.monotonic()
             said = apply(host, "--check", status=69)
-            assert ".. waiting for ceph, at most 60 seconds" in said.splitlines()[0]
+            assert "waiting for ceph, at most 60 seconds" in said.splitlines()[0]
             assert f"cluster ceph {cause}: no answer within 15 seconds" in said
             assert time.monotonic() - start < 30
             assert traces(host) == before

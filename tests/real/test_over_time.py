@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiling import edited
+from compiling import compiled, edited
 from real import lab
 from real.bundles import BUNDLE, HANDOFFS, actions, apply, carry, traces
 from real.lab import SITE, UUID, World, rebundle, undone
@@ -256,6 +256,29 @@ def test_a_changed_site_converges_by_its_bundles_alone(
     assert left.replace("glance", "pictures", 1) in apply(world.controller)
     apply(world.controller, "--rollback")
     assert world.controller.run("ls", "/etc/ceph").stdout.count("keyring") == 0
+
+
+def test_an_option_that_the_site_no_longer_names_goes_back(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The new bundle alone knows; what somebody else added stays."""
+    host = world.controller
+    apply(host)
+    before = host.read(GLANCE)
+    more = edited(
+        ("client: glance}", "client: glance, options: {rbd_store_chunk_size: 4}}"), site=SITE
+    )
+    out = compiled(tmp_path_factory.mktemp("more"), more)
+    host.put(out / "hosts/ctl1", "/root/more")
+    apply(host, bundle="/root/more")
+    assert "rbd_store_chunk_size = 4\n" in host.read(GLANCE)
+    host.run("sed", "-i", r"s/^\[glance_store\]$/&\nmine = 1/", GLANCE)
+    apply(host)
+    after = host.read(GLANCE)
+    assert "\nmine = 1\n" in after
+    assert after.replace("mine = 1\n", "") == before
+    assert "0 changed" in apply(host)
+    undone(host)
 
 
 def test_a_role_that_is_gone_is_named_and_rolled_back(
