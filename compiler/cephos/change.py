@@ -324,7 +324,7 @@ def _leaves(tree: Mapping[str, Any], path: Path = ()) -> dict[Path, str]:
     for key, value in tree.items():
         if isinstance(value, dict):
             found |= _leaves(value, (*path, key))
-        else:
+        elif value != []:
             found[*path, key] = _text(value)
     return found
 
