@@ -26,6 +26,7 @@ rollback() {
   WHAT=''
   run_steps rollback
   restart_the_rest
+  if [[ -d $STATE ]]; then find "$STATE" -type f -name '.*.cephos-new' -delete; fi # left by a run that was killed
 }
 
 changed_since() { # FILE: it is neither as apply left it nor as it was before
@@ -40,7 +41,7 @@ changed_since() { # FILE: it is neither as apply left it nor as it was before
 }
 
 put_back() { # FILE: the restart is owed first, the record goes last, so a kill in between loses neither
-  local unit pristine=$STATE/pristine$1 target
+  local unit pristine=$STATE/pristine$1 target new
   if [[ -e $STATE/readers$1 ]]; then
     mkdir -p "$STATE/owed"
     while IFS= read -r unit; do
@@ -48,11 +49,13 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
       sync_path "$STATE/owed/$unit"
     done <"$STATE/readers$1"
   fi
+  target=$(readlink -m -- "$1")
+  new=${target%/*}/.${target##*/}.cephos-new
+  rm -f -- "$new" # an apply that was killed may have left it, with a key in it
   if [[ -e $pristine ]]; then
-    target=$(readlink -f -- "$1")
-    cp -a -- "$pristine" "${target%/*}/.${target##*/}.cephos-new"
-    sync_path "${target%/*}/.${target##*/}.cephos-new"
-    mv -fT -- "${target%/*}/.${target##*/}.cephos-new" "$target"
+    cp -a -- "$pristine" "$new"
+    sync_path "$new"
+    mv -fT -- "$new" "$target"
     report changed "$1: as it was before"
   else
     rm -f -- "$1"

@@ -263,13 +263,14 @@ need_place() { # FILE: it can be replaced where it is, and there is room for ano
 # What must outlive a run
 
 keep_pristine() { # FILE: as it was before the first change, kept once, outside every configuration folder
-  local kept=$STATE/pristine$1 made=$STATE/made$1
+  local kept=$STATE/pristine$1 made=$STATE/made$1 new
   if [[ -e $kept || -e $made ]]; then return 0; fi
   if [[ -e $1 ]]; then
     mkdir -p "${kept%/*}"
-    attempt 'keep it as it was' cp -a -- "$(readlink -f -- "$1")" "$kept.new"
-    sync_path "$kept.new"
-    mv -fT -- "$kept.new" "$kept"
+    new=${kept%/*}/.${kept##*/}.cephos-new
+    attempt 'keep it as it was' cp -a -- "$(readlink -f -- "$1")" "$new"
+    sync_path "$new"
+    mv -fT -- "$new" "$kept"
     sync_path "${kept%/*}"
   else
     mkdir -p "${made%/*}"
@@ -281,7 +282,7 @@ keep_pristine() { # FILE: as it was before the first change, kept once, outside 
 touched_files() { # what bundles of this site have changed on this host, whatever this one's steps name
   local record
   for record in pristine made; do
-    if [[ -d $STATE/$record ]]; then find "$STATE/$record" ! -type d ! -name '*.new' -printf '/%P\n'; fi
+    if [[ -d $STATE/$record ]]; then find "$STATE/$record" ! -type d ! -name '.*.cephos-new' -printf '/%P\n'; fi
   done | sort
 }
 

@@ -1,0 +1,176 @@
+"""Runs of a bundle that end in the middle, and what the host has become by then and afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from rig import Host
+
+HERE = Path(__file__).parent
+APPLY = "/root/cephos/apply"
+TOOL = "/root/kills_on_host.py"
+RUN_SECONDS = 300.0
+PAUSE = 0.002
+STILL = """[Unit]
+StartLimitIntervalSec=0
+[Service]
+Type=simple
+ExecStart=
+ExecStart=/usr/lib/alive/sleep infinity
+"""
+"""What a service does here is proven elsewhere: these tests restart it hundreds of times."""
+UNCOMMENTED = "sed -i '/^ *#/d; /^ *$/d' /etc/glance/*.conf /etc/cinder/*.conf /etc/nova/*.conf"
+"""Long comments make runs long, and nothing else."""
+MARKED = """
+for file in /etc/ceph/ceph.conf /etc/glance/*-api.conf /etc/cinder/cinder.conf /etc/nova/nova.conf
+do
+  if [ -e $file ]; then setfattr -n user.site -v kept $file; setfacl -m u:daemon:r $file; fi
+done
+"""
+"""What nothing but a copy of all attributes keeps."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a host is.
+
+    Attributes:
+        facts: all that must come out the same: files with content, owner, mode and extended
+            attributes, libvirt's secrets, the cluster's pools and clients.
+        stale: for each service that is down, or runs since before one of its files changed, why.
+    """
+
+    facts: dict[str, dict[str, Any]]
+    stale: dict[str, list[str]]
+
+    def finds(self) -> str:
+        """Return all of it that a run finds: what a killed one left in `/run` it throws away."""
+        files = {x: y for x, y in self.facts["files"].items() if "/run/cephos/run." not in x}
+        return json.dumps([self.facts | {"files": files}, self.stale], sort_keys=True)
+
+    def beside(self, whole: State, *, only: str = "") -> list[str]:
+        """Return what is not as in a state that an unbroken run left, in files below `only`."""
+        found = [f"{unit}: {why}" for unit, why in self.stale.items()]
+        for kind, facts in self.facts.items():
+            if only and kind != "files":
+                continue
+            for name in sorted(facts.keys() | whole.facts[kind].keys()):
+                now, wanted = facts.get(name), whole.facts[kind].get(name)
+                if now != wanted and name.startswith(only):
+                    found.append(f"{kind}: {name} is {now}, not {wanted}")
+        return found
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A host that is killed, and the services on it with the files that each reads."""
+
+    host: Host
+    services: dict[str, tuple[str, ...]]
+
+    def prepare(self) -> None:
+        """Make it fit for hundreds of runs, and remember it so as `before`."""
+        self.host.put(HERE / "kills_on_host.py", TOOL)
+        self._tool("begin")
+        self.host.run("sh", "-ec", UNCOMMENTED + MARKED)
+        for unit in self.services:
+            self.host.write(f"/etc/systemd/system/{unit}.service.d/still.conf", STILL)
+        if self.services:
+            self.host.run("systemctl", "daemon-reload")
+        self.keep("before")
+
+    def keep(self, name: str) -> None:
+        """Remember the host as it is now."""
+        self._tool("keep", name)
+
+    def reset(self, name: str) -> None:
+        """Make the host what it was when that name was given; its services start then."""
+        self._tool("reset", name, *self.services)
+
+    def state(self, *more: str) -> State:
+        """Return what the host is now; `more` are files that each of its services reads."""
+        found = json.loads(self._tool("state", *self.services))
+        changed, started = found.pop("changed"), found.pop("started")
+        stale = {}
+        for unit, files in self.services.items():
+            if late := [x for x in (*files, *more) if changed.get(x, 0) > started[unit]]:
+                stale[unit] = late if started[unit] else ["it is down"]
+        return State(found, stale)
+
+    def run(self, *mode: str, count: int = 0) -> str:
+        """Run the bundle to its end, which must be a good one; return what it said."""
+        with self.begun(*mode, count=count) as process:
+            said, errors = (x.decode() for x in process.communicate(timeout=RUN_SECONDS))
+        assert (process.returncode, errors) == (0, ""), f"{self.host.name}: {said}{errors}"
+        return said
+
+    @contextlib.contextmanager
+    def begun(self, *mode: str, count: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the bundle; with a count, note its commands, and hang before the COUNTth."""
+        notes = self.notes
+        shutil.rmtree(notes, ignore_errors=True)
+        notes.mkdir()
+        notes.chmod(0o777)  # some commands run as the services' users
+        (notes / "seen").touch()
+        (notes / "seen").chmod(0o666)
+        os.mkfifo(notes / "never")
+        env = {"COUNT": str(count)} if count else {"HASTE": "yes"}
+        # whoever runs the tests may ignore a signal, and what it starts would then, too
+        argv = ("env", "--default-signal", APPLY, *mode)
+        with self.host.popen(*argv, env=env) as process:
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def hanging(self, count: int, *mode: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the bundle until it hangs before its COUNTth command, or ends."""
+        with self.begun(*mode, count=count) as process:
+            while process.poll() is None and not (self.notes / "reached").exists():
+                time.sleep(PAUSE)
+            yield process
+
+    @property
+    def notes(self) -> Path:
+        """Where the wrappers write what the host's last run did."""
+        return self.host.root / "run/kills"
+
+    def commands(self, *mode: str) -> list[str]:
+        """Run the bundle to its end, and return each command that it ran, with its arguments."""
+        self.run(*mode, count=1_000_000)
+        return (self.notes / "seen").read_text().splitlines()
+
+    def kill_before(self, count: int, *mode: str) -> None:
+        """SIGKILL to all processes of a run, before its COUNTth command."""
+        with self.hanging(count, *mode) as process:
+            self._kill(process)
+
+    def kill_after(self, seconds: float, *mode: str) -> None:
+        """SIGKILL to all processes of a run at an instant, if it has not ended by then."""
+        with self.begun(*mode) as process:
+            time.sleep(seconds)
+            self._kill(process)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=RUN_SECONDS)
+        # all are gone when nobody holds the lock; a run killed early enough has not made it
+        self.host.run("flock", "-w", "30", "/run/cephos/lock", "true", check=False)
+
+    def _tool(self, *arguments: str) -> str:
+        return self.host.run("python3", TOOL, *arguments, timeout=120).stdout
