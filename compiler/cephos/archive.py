@@ -11,7 +11,7 @@ import hashlib
 import struct
 import zlib
 from functools import cache, lru_cache
-from tarfile import BLOCKSIZE, PAX_FORMAT, TarInfo
+from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
 from typing import TYPE_CHECKING
 
 from cephos import deflate, sign
@@ -33,26 +33,25 @@ _GZIP = bytes.fromhex("1f8b0800 00000000 00ff")  # RFC 1952: no name, no time, n
 _END = bytes(2 * BLOCKSIZE)
 
 
-def of_hosts(bundles: Bundles, signatures: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield each host of a profile with its archive, a `.tar.gz`.
+def of_hosts(bundles: Bundles, signatures: Mapping[str, bytes]) -> Iterator[tuple[str, bytes, str]]:
+    """Yield each host of a profile with its archive, a `.tar.gz`, and the sha256 of that.
 
     `signatures` are those of the bundles that have one, by host.
     """
     shared = [_entry(f"{FOLDER}/{path}", file) for path, file in bundles.shared.items()]
     head = _GZIP + b"".join(map(_compressed, shared))
     raw = b"".join(shared)
-    size, check = len(raw), zlib.crc32(raw)
+    size, check, digest = len(raw), zlib.crc32(raw), hashlib.sha256(head)
     for host in bundles.hosts:
         files = bundles.own(host)
         if host in signatures:
             files[SUMS + sign.SUFFIX] = File(signatures[host], "")
         own = b"".join(_entry(f"{FOLDER}/{path}", file) for path, file in files.items()) + _END
-        yield (
-            host,
-            head
-            + deflate.stored(own, final=True)
-            + _trailer(zlib.crc32(own, check), size + len(own)),
-        )
+        tail = deflate.stored(own, final=True)
+        tail += _trailer(zlib.crc32(own, check), size + len(own))
+        whole = digest.copy()
+        whole.update(tail)
+        yield host, head + tail, whole.hexdigest()
 
 
 class SiteArchive:
@@ -102,4 +101,4 @@ def _entry(path: str, file: File) -> bytes:
 def _header(path: str, size: int, mode: int) -> bytes:
     info = TarInfo(path)
     info.size, info.mode, info.mtime = size, mode, _TIME
-    return info.tobuf(PAX_FORMAT)
+    return info.tobuf(GNU_FORMAT)

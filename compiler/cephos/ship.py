@@ -8,7 +8,6 @@ ours; while they are being made it tells of the new ones a checksum that none ha
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,9 +106,9 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
         if signature and sign.is_ours(signature[0]):
             whole.add(f"{top}/{SUMS}{sign.SUFFIX}", signature[0])
         for bundles in tree.bundles:
-            for host, data in archive.of_hosts(bundles, signatures):
+            for host, data, digest in archive.of_hosts(bundles, signatures):
                 _put(out, f"{ARCHIVES}/{_name(host)}", data)
-                digests[_name(host)] = hashlib.sha256(data).hexdigest()
+                digests[_name(host)] = digest
                 whole.add(f"{top}/{ARCHIVES}/{_name(host)}", data)
         digests[site] = whole.close()
     for name in ours.keys() - wanted:
