@@ -146,6 +146,8 @@ def test_host_that_matches_none_is_an_error(tmp_path: Path) -> None:
     ran = run(tmp_path, "site.yaml", "-o", "out", "--host", "web*", "--host", "db", site=SITE)
     assert ran.status == 2
     assert ran.stderr == "cephos-compile: error: no host of the site matches web* db\n"
+    ran = run(tmp_path, "site.yaml", "-o", "out", "--host", "comptue02", site=SITE)
+    assert ran.stderr.endswith("matches comptue02; did you mean compute02?\n")
     assert not (tmp_path / "out").exists()
 
 

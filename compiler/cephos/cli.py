@@ -238,7 +238,7 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
         rules,
         schema_check,
     )
-    from cephos.diagnostics import Report  # noqa: PLC0415
+    from cephos.diagnostics import Report, did_you_mean  # noqa: PLC0415
 
     document = load.load(source, report)
     if document is None:
@@ -259,10 +259,13 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     planned = plan.plan(site)
     tree = render.render(planned, document, digest)
     if options.host:
-        tree = tree.only(_selected(tree.hosts, options.host))
-    if not tree.hosts:
-        _say(f"error: no host of the site matches {' '.join(options.host)}")
-        return UNUSABLE
+        hosts = tree.hosts
+        tree = tree.only(_selected(hosts, options.host))
+        if not tree.hosts:
+            guess = next(filter(None, (did_you_mean(each, hosts) for each in options.host)), None)
+            hint = f"; did you mean {guess}?" if guess else ""
+            _say(f"error: no host of the site matches {' '.join(options.host)}{hint}")
+            return UNUSABLE
     lint.lint(tree, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
