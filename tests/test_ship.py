@@ -170,8 +170,24 @@ def test_an_interrupted_run_is_completed_by_the_next(tmp_path: Path) -> None:
     (archives / "SHA256SUMS").write_text("".join(lines))
     (archives / "os1.tar.gz").rename(archives / ".os1.tar.gz.cephos-new")
     (archives / ".site_lon1.tar.gz.cephos-new").write_bytes(b"half")
+    unfinished = contents(archives)
     compiles(tmp_path, "--archive")
     assert contents(archives) == whole
+    # likewise by one that makes none
+    for name, (data, _) in unfinished.items():
+        (archives / name).write_bytes(data)
+    compiles(tmp_path)
+    assert not archives.exists()
+
+
+def test_an_interrupted_signing_leaves_nothing_in_a_bundle(tmp_path: Path, keys: Path) -> None:
+    site = signed_site(keys, "ada")
+    compiles(tmp_path, site=site)
+    before = contents(tmp_path / "out")
+    for folder in (tmp_path / "out", tmp_path / "out/hosts/os1"):
+        (folder / ".SHA256SUMS.sig.cephos-new").write_bytes(b"half")
+    compiles(tmp_path, site=site)
+    assert contents(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("name", ["os1.tar.gz", "SHA256SUMS"])

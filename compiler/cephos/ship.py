@@ -79,8 +79,11 @@ def _sign(out: Out, tree: Tree, key: str, signers: Collection[str]) -> None:
 
 def _signatures(out: Out, tree: Tree) -> Iterator[tuple[str, bytes]]:
     """Yield each host whose bundle is signed, with the signature."""
+    out.clear(SUMS + sign.SUFFIX)
     for host in tree.hosts:
-        there = out.read(bundle_path(host, SUMS + sign.SUFFIX))
+        path = bundle_path(host, SUMS + sign.SUFFIX)
+        out.clear(path)
+        there = out.read(path)
         if there and sign.is_ours(there[0]):
             yield host, there[0]
 

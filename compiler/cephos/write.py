@@ -440,8 +440,13 @@ class Out:
 
     def remove(self, path: str) -> None:
         """Remove a file, and folders that hold nothing any more."""
+        self.clear(path)
         self._path(path).unlink(missing_ok=True)
         self._remove_empty(self._path(path))
+
+    def clear(self, path: str) -> None:
+        """Remove what a killed run left of a file that it was making."""
+        self._drop(_temporary(path))
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
