@@ -17,6 +17,7 @@ import json
 import os
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cephos import cache
@@ -83,9 +84,10 @@ class Evidence:
         if kept == self._recalled:
             return
         new = self._place.with_suffix(f".{os.getpid()}")
-        try:
+        with suppress(OSError):
             self._place.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(json.dumps(kept), encoding="utf-8")
-            new.replace(self._place)
-        except OSError:
-            new.unlink(missing_ok=True)
+            try:
+                new.write_text(json.dumps(kept), encoding="utf-8")
+                new.replace(self._place)
+            except OSError:
+                new.unlink(missing_ok=True)

@@ -226,16 +226,17 @@ class Out:
         found = {}
         for host in hosts:
             bundles = wanted[host]
-            self.refuse_links(bundle_path(host, folder) for folder in bundles.folders)
             looks = self._looks(host, bundles) if self._evidence.knows(host) else None
             if looks and self._evidence.holds(host, seen := stamp(host, bundles, looks)):
                 found[host] = seen
         return found
 
     def _looks(self, host: str, bundles: Bundles) -> dict[str, os.stat_result] | None:
-        """Return how the files of a bundle look; None if one is missing."""
+        """Return how the files of a bundle look; None if one is missing, or a folder is a link."""
         folder = f"{self._folder}/hosts/{host}/"
         try:
+            if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in bundles.folders):
+                return None
             return {path: os.lstat(folder + path) for path in bundles.paths}
         except OSError:
             return None
@@ -243,6 +244,7 @@ class Out:
     def _compare_bundle(
         self, change: Change, host: str, bundles: Bundles, known: Collection[str]
     ) -> None:
+        self.refuse_links(bundle_path(host, folder) for folder in bundles.folders)
         files, looks = bundles.files(host), {}
         for path in bundles.paths:
             place = bundle_path(host, path)

@@ -1,0 +1,201 @@
+"""Cost follows what is distinct, not hosts; and what is not done again is not taken on trust."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from jinja2 import Template
+
+from cephos import evidence, lint, parallel, schema_check
+from compiling import PROGRAM, SITE, compiled, contents, edited, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def counted(patch: pytest.MonkeyPatch, owner: object, name: str) -> list[str]:
+    """Let calls of a function be noted in the list that is returned."""
+    calls: list[str] = []
+    function = getattr(owner, name)
+
+    def noting(*arguments: object, **named: object) -> object:
+        calls.append(name)
+        return function(*arguments, **named)
+
+    patch.setattr(owner, name, noting)
+    return calls
+
+
+def one_by_one(hosts: int) -> str:
+    lines = [f"  compute{number:04}: {{roles: [nova-compute]}}" for number in range(1, hosts + 1)]
+    return edited(("  compute[01-02]: {roles: [nova-compute]}", "\n".join(lines)))
+
+
+def test_ten_times_the_hosts_are_checked_and_rendered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema, the templates and the linter see what hosts have in common once."""
+    counts = []
+    for hosts in (10, 100):
+        with monkeypatch.context() as patch:
+            calls = [
+                counted(patch, schema_check._validator(), "descend"),  # noqa: SLF001  # what costs
+                counted(patch, Template, "render"),
+                counted(patch, lint, "_problem"),
+                counted(patch, lint, "_cache_key"),
+            ]
+            ran = run(tmp_path, "site.yaml", "--check", site=one_by_one(hosts))
+        assert (ran.status, ran.stderr.split()[1]) == (0, str(hosts + 2))
+        assert all(calls)
+        counts.append([len(each) for each in calls])
+    assert counts[0] == counts[1]
+
+
+def reads(folder: Path, out: str) -> list[str]:
+    """Compile; return the files of bundles that were opened for that."""
+    opened: list[str] = []
+    watching = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event == "open" and f"{out}/hosts/" in str(arguments[0]):
+            opened.append(str(arguments[0]).partition("hosts/")[2])
+
+    sys.addaudithook(hook)
+    assert run(folder, "site.yaml", "-o", out).status == 0
+    watching = False
+    return opened
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> Path:
+    """Compile, and once more after a while, so that the files are known by their looks."""
+    out = compiled(tmp_path)
+    time.sleep(0.1)
+    compiled(tmp_path)
+    return out
+
+
+def test_what_looks_as_it_did_is_not_read_again(tmp_path: Path, settled: Path) -> None:
+    assert settled.is_dir()
+    assert reads(tmp_path, "out") == []
+
+
+def test_without_the_cache_everything_is_read(
+    tmp_path: Path, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = len([*contents(settled / "hosts")])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing"))
+    monkeypatch.setattr(lint, "_shellcheck", lambda _scripts: iter(()))
+    assert len(reads(tmp_path, "out")) == files
+    # what cannot be written is done without
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(reads(tmp_path, "out")) == files
+    assert len(reads(tmp_path, "out")) == files
+
+
+def same_size_and_time(place: Path) -> None:
+    before = place.stat()
+    data = bytearray(place.read_bytes())
+    data[-2] ^= 1
+    place.write_bytes(data)
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def swapped(place: Path) -> None:
+    """Put a file of the same size and time in its place."""
+    same_size_and_time(place)
+    other = place.with_name("other")
+    other.write_bytes(place.read_bytes())
+    os.utime(other, ns=(place.stat().st_atime_ns, place.stat().st_mtime_ns))
+    other.replace(place)
+
+
+def not_executable(place: Path) -> None:
+    place.chmod(0o644)
+
+
+def moved_away(place: Path) -> None:
+    place.unlink()
+
+
+@pytest.mark.parametrize("edit", [same_size_and_time, swapped, not_executable, moved_away])
+def test_whatever_a_person_does_to_a_file_is_noticed(
+    tmp_path: Path, settled: Path, edit: Callable[[Path], None]
+) -> None:
+    before = contents(settled)
+    edit(settled / "hosts/os1/steps/50-glance.sh")
+    assert run(tmp_path, "site.yaml", "-o", "out", "--diff").status == 1
+    assert contents(compiled(tmp_path)) == before
+
+
+def test_a_file_that_was_just_written_is_not_known_by_its_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a change within the same tick of the clock could pass."""
+    monkeypatch.setattr(evidence, "_TICK", 10**12)
+    out = compiled(tmp_path)
+    compiled(tmp_path)
+    assert len(reads(tmp_path, "out")) == len(contents(out / "hosts"))
+
+
+def test_two_processes_make_what_one_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = edited(("[01-02]", "[01-09]"))
+    made = []
+    for few in (2, 1000):
+        monkeypatch.setattr(parallel, "_FEW", few)
+        folder = tmp_path / str(few)
+        folder.mkdir()
+        forks = 0
+
+        def forking(fork: Callable[[], int] = os.fork) -> int:
+            nonlocal forks
+            forks += 1
+            return fork()
+
+        monkeypatch.setattr(os, "fork", forking)
+        made.append(contents(compiled(folder, site)))
+        compiled(folder, site)
+        assert forks == (0 if few == 1000 or len(os.sched_getaffinity(0)) == 1 else 2)
+        monkeypatch.undo()
+    assert made[0] == made[1]
+
+
+def test_what_fails_in_the_other_process_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "_FEW", 2)
+
+    def failing(things: Iterator[int]) -> None:
+        for thing in things:
+            if thing == 3:
+                raise OSError(28, "No space left on device", str(tmp_path))
+
+    if len(os.sched_getaffinity(0)) > 1:
+        with pytest.raises(OSError, match="No space left") as caught:
+            parallel.halves(failing, [0, 1, 2, 3])
+        assert caught.value.filename == str(tmp_path)
+
+
+def test_a_killed_compiler_takes_its_other_process_along(tmp_path: Path) -> None:
+    """What is left holds OUT for no longer than it takes to make one bundle."""
+    (tmp_path / "site.yaml").write_text(edited(("[01-02]", "[0001-4000]")))
+    command = [str(PROGRAM), "site.yaml", "-o", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "out/hosts").is_dir():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    time.sleep(0.5)
+    before = len([*(tmp_path / "out/hosts").iterdir()])
+    time.sleep(0.5)
+    assert len([*(tmp_path / "out/hosts").iterdir()]) == before
+    assert before < 4000
+    assert run(tmp_path, "site.yaml", "-o", "out", site=SITE).status == 0
+    assert not [*(tmp_path / "out/hosts").glob(".*")]
