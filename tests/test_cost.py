@@ -113,6 +113,7 @@ def swapped(place: Path) -> None:
     same_size_and_time(place)
     other = place.with_name("other")
     other.write_bytes(place.read_bytes())
+    other.chmod(place.stat().st_mode)
     os.utime(other, ns=(place.stat().st_atime_ns, place.stat().st_mtime_ns))
     other.replace(place)
 
