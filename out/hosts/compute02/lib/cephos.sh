@@ -630,10 +630,12 @@ read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per 
 handoff_compare() { # HOST KEYRING…
   local there=$HANDOFFS/$1.tar
   if ! clients_exist "${@:2}"; then
-    DIFFERS='is written' # an earlier step makes the clients in the same run
+    # an earlier step makes the clients in the same run
+    if [[ -e $there ]]; then DIFFERS='its keys are renewed'; else DIFFERS='is written'; fi
     return 0
   fi
   handoff_build "$@"
+  if [[ $1 == "$HOST" ]]; then open_handoff "$RUN/handoff.tar"; fi # this host's own services come next
   if [[ ! -e $there ]]; then
     DIFFERS='is written'
   elif [[ $(digest_of "$there") != $(digest_of "$RUN/handoff.tar") ]]; then
@@ -646,7 +648,6 @@ handoff_compare() { # HOST KEYRING…
 handoff_do() { # HOST KEYRING…
   mkdir -p -- "$HANDOFFS"
   attempt 'write it' replace_file --mode 0600 --owner root:root "$HANDOFFS/$1.tar" <"$RUN/handoff.tar"
-  if [[ $1 == "$HOST" ]]; then open_handoff "$HANDOFFS/$1.tar"; fi # this host's own services come next
 }
 
 # ---------------------------------------------------------------------------------------------------------------
