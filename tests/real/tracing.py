@@ -119,7 +119,7 @@ class _Follower:
             self.trace.modes[path].add(int(chmod[3], 8))
         elif result := _RESULT.search(line):
             files[int(result[1])] = result[2]
-            if "O_CREAT" in line and (mode := _MODE.search(line)):
+            if ("O_CREAT" in line or line.startswith("creat(")) and (mode := _MODE.search(line)):
                 self.trace.modes[result[2]].add(int(mode[1], 8) & ~umask)
 
     def _hold(self, path: str) -> None:
