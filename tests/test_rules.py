@@ -275,6 +275,21 @@ ROWS = (
         " a user of its own",
         ((NOVA, "client: administrator}"),),
     ),
+    *(
+        Row(
+            "E222",
+            (("192.168.8.11", f'"{address}"'),),
+            f"8:16: error[E222]: no monitor has the address '{address}': {why}",
+            (("192.168.8.11", f'"{near}"'),),
+        )
+        for address, why, near in (
+            ("192.168.8.310", "", "192.168.8.31"),
+            ("192.168.8", "", "192.168.8.x"),
+            ("[fd00:::1]", "", "[fd00::1]"),
+            ("mon1:99999", "port 99999 does not exist", "mon1:9999"),
+            ("mon1..lon1", "the parts of a name are 1 to 63 characters long", "mon1.lon1"),
+        )
+    ),
     Row(
         "W301",
         ((POOLS, POOLS + "      backups: {}\n"),),

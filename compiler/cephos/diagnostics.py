@@ -69,6 +69,7 @@ CATALOGUE: Mapping[str, str] = {
     "E217": "Cinder backend on several hosts",
     "E219": "section that is not free for a backend",
     "E221": "service that would be the cluster's administrator",
+    "E222": "address that no monitor can have",
     # W3xx: allowed, but probably not meant
     "W301": "pool that no service uses",
     "W302": "service that no host runs",

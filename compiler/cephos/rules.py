@@ -7,6 +7,7 @@ assume that the schema has been kept.
 from __future__ import annotations
 
 from collections import defaultdict
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from cephos import knowledge
@@ -28,6 +29,9 @@ RULES: dict[Rule, tuple[Path, ...]] = {}
 """Every rule, in the order of the codes, with the places that it relies on."""
 
 _SHOWN = 12
+PORTS = 65536
+LABEL = 63
+"""Longest part of a host name between dots: RFC 1035, section 2.3.4."""
 ANY = "*"
 RELEASE: Path = ("openstack", "release")
 POOLS: Path = ("clusters", ANY, "pools", ANY)
@@ -452,6 +456,39 @@ def services_are_not_the_administrator(site: Site, at: Places) -> Iterator[Diagn
                 help=f"name a new one, such as {store.path[1]}: it is made with the least rights"
                 " that do",
             )
+
+
+@_rule()
+def monitors_have_addresses(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E222: what looks like an address and is none; clients would wait for it in silence."""
+    for cluster in site.clusters.values():
+        for number, monitor in enumerate(cluster.mon_host):
+            wrong = _wrong_address(monitor)
+            if wrong:
+                yield Diagnostic(
+                    "E222",
+                    f"no monitor has the address {quote(monitor)}: {wrong}",
+                    at.value((*cluster.path, "mon_host", number)),
+                    help="`ceph mon dump` on a host of the cluster shows the addresses",
+                )
+
+
+def _wrong_address(monitor: str) -> str | None:
+    """Say what is wrong with `host`, `host:port` or `[IPv6]:port`."""
+    host, _, port = monitor.partition("]:") if monitor[0] == "[" else monitor.partition(":")
+    if port and not 0 < int(port) < PORTS:
+        return f"port {port} does not exist"
+    labels = host.split(".")
+    try:
+        if host[0] == "[":
+            IPv6Address(host.strip("[]"))
+        elif labels[-1].isdecimal():  # no name ends so: RFC 3696, section 2
+            IPv4Address(host)
+    except ValueError as error:
+        return str(error)
+    if not all(0 < len(label) <= LABEL for label in labels):
+        return f"the parts of a name are 1 to {LABEL} characters long"
+    return None
 
 
 @_rule(STORES)
