@@ -283,9 +283,9 @@ ROWS = (
             (("192.168.8.11", f'"{near}"'),),
         )
         for address, why, near in (
-            ("192.168.8.310", "", "192.168.8.31"),
-            ("192.168.8", "", "192.168.8.x"),
-            ("[fd00:::1]", "", "[fd00::1]"),
+            ("192.168.8.310", "an IPv4 address is four numbers up to 255", "192.168.8.31"),
+            ("192.168.8", "an IPv4 address is four numbers up to 255", "192.168.8.x"),
+            ("[fd00:::1]", "it is no IPv6 address", "[fd00::1]"),
             ("mon1:99999", "port 99999 does not exist", "mon1:9999"),
             ("mon1..lon1", "the parts of a name are 1 to 63 characters long", "mon1.lon1"),
         )

@@ -479,16 +479,21 @@ def _wrong_address(monitor: str) -> str | None:
     if port and not 0 < int(port) < PORTS:
         return f"port {port} does not exist"
     labels = host.split(".")
-    try:
-        if host[0] == "[":
-            IPv6Address(host.strip("[]"))
-        elif labels[-1].isdecimal():  # no name ends so: RFC 3696, section 2
-            IPv4Address(host)
-    except ValueError as error:
-        return str(error)
+    if host[0] == "[":
+        return None if _is(IPv6Address, host.strip("[]")) else "it is no IPv6 address"
+    if labels[-1].isdecimal():  # no name ends so: RFC 3696, section 2
+        return None if _is(IPv4Address, host) else "an IPv4 address is four numbers up to 255"
     if not all(0 < len(label) <= LABEL for label in labels):
         return f"the parts of a name are 1 to {LABEL} characters long"
     return None
+
+
+def _is(kind: Callable[[str], object], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
 
 
 @_rule(STORES)
