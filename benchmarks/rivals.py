@@ -44,7 +44,8 @@ def kapitan_project(folder: Path, templates: Path, hosts: int) -> None:
     (folder / "inventory/targets").mkdir()
     (folder / "templates").symlink_to(templates)
     (folder / "inventory/classes/compute.yml").write_text(
-        "parameters:\n  kapitan:\n    vars: {target: ${host}}\n    compile:\n"
+        "parameters:\n  kapitan:\n    vars:\n      target: ${host}\n      host: ${host}\n"
+        "    compile:\n"
         "      - {output_path: ., input_type: jinja2, input_paths: [templates]}\n"
     )
     for host in names(hosts):
@@ -57,6 +58,7 @@ def ansible_project(folder: Path, templates: Path, paths: Iterable[str], hosts: 
     """Lay out what Ansible starts from: an inventory and a playbook with a task for each file."""
     folder.mkdir()
     lines = [f"{host} ansible_connection=local host={host}" for host in names(hosts)]
+    lines += ["[all:vars]", "ansible_python_interpreter={{ ansible_playbook_python }}"]
     (folder / "hosts").write_text("\n".join(lines) + "\n")
     out = "{{ playbook_dir }}/out/{{ host }}"
     inner = sorted({os.path.dirname(path) for path in paths})  # noqa: PTH120  # '' for none

@@ -28,7 +28,13 @@ NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
             "out/RUNBOOK",
         ],
         "Look up": ["docs/reference", "docs/diagnostics", "docs/codes/README", "docs/errors"],
-        "Understand": ["docs/design", "docs/contributor", "CONTRIBUTING", "CHANGELOG"],
+        "Understand": [
+            "docs/design",
+            "docs/performance",
+            "docs/contributor",
+            "CONTRIBUTING",
+            "CHANGELOG",
+        ],
     },
     "docs/codes/README": {"Codes": ["*"]},
 }

