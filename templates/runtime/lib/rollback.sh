@@ -11,14 +11,14 @@ rollback() {
   local changed_by_others=''
   touched_files >"$RUN/touched"
   : >"$RUN/refusals"
+  while IFS= read -r WHAT; do need_place "$WHAT"; done <"$RUN/touched"
+  stop_if_refused rollback
   while IFS= read -r WHAT; do
-    need_place "$WHAT"
     if changed_since "$WHAT"; then
       report failed "$WHAT: somebody has changed it after apply did"
       changed_by_others=yes
     fi
   done <"$RUN/touched"
-  stop_if_refused rollback
   if [[ -n $changed_by_others && -z $FORCE ]]; then
     stop 1 'rollback: nothing has been changed' "save those changes, then: ./apply --rollback --force"
   fi
