@@ -77,12 +77,15 @@ def statuses(said: str) -> dict[str, str]:
     return {f"{step} {what.partition(': ')[0]}": status for status, step, what in lines}
 
 
-def carry_out(runbook: str, hosts: dict[str, Host]) -> None:
+def carry_out(runbook: str, hosts: dict[str, Host]) -> dict[str, str]:
     """Do what the runbook says, command by command, as the person does who follows it.
+
+    Returns what each host said to the last command of its wave.
 
     Every total that a host prints adds up to what the table of its wave says.
     """
     admin = ""
+    last: dict[str, str] = {}
     for wave in re.split(r"(?m)^## ", runbook):
         if not wave.startswith("Wave "):
             continue
@@ -107,6 +110,8 @@ def carry_out(runbook: str, hosts: dict[str, Host]) -> None:
                     for name, text in zip(where, said, strict=True):
                         assert totals(text)
                         assert set(totals(text)) == {lines[name]}, f"{name}: {text}"
+                        last[name] = text
+    return last
 
 
 def named(line: str) -> list[str]:

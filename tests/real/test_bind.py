@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiling import compiled
+from compiling import ROOT, compiled
 from real.bundles import SAID, apply, carry_out, started, statuses
 from rig import Host, Rig, ceph
 from rig.libvirt import GuestRefusedError, Libvirt
@@ -76,6 +76,8 @@ class World:
     old_image: str
     compute_ran_since: str
     """When nova-compute was started on the first compute, before the change."""
+    said: dict[str, str]
+    """What each host said to `./apply && ./apply --verify`, by name."""
 
     @property
     def hosts(self) -> list[Host]:
@@ -110,10 +112,18 @@ def world(
         out = compiled(tmp_path_factory.mktemp(units), text)
         for host in rig.members.values():
             host.put(out / "hosts" / host.name, "/root/cephos")
-        carry_out((out / "RUNBOOK.md").read_text(), rig.members)
+        said = carry_out((out / "RUNBOOK.md").read_text(), rig.members)
         openstack.await_glance()
         openstack.await_cinder("rbd")
-        yield World(out, cluster.result(), openstack, computes, old_image, ran_since)
+        yield World(out, cluster.result(), openstack, computes, old_image, ran_since, said)
+
+
+@one_platform
+def test_the_operators_guide_shows_what_a_compute_says(world: World) -> None:
+    guide = (ROOT / "docs/operator.md").read_text()
+    shown = guide.partition("root@compute01:/root/cephos# ./apply && ./apply --verify\n")[2]
+    said = re.sub(r"(?m)^ +\.\. .*\n", "", world.said["cmp1"])  # waits differ from run to run
+    assert shown.partition("```")[0] == said
 
 
 @pytest.fixture(scope="module")
