@@ -220,6 +220,7 @@ def test_every_verify_passes(world: World) -> None:
         assert said.splitlines()[-1].startswith("ok            total                verify:")
 
 
+@one_platform
 def test_a_second_apply_changes_and_restarts_nothing(world: World) -> None:
     def state(host: Host) -> str:
         """Everything under /etc with inode and time, and since when units run."""

@@ -36,7 +36,7 @@ BUNDLE = "/root/cephos"
 pytestmark = [pytest.mark.real, pytest.mark.kills]
 
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
-KILLS = int(os.environ.get("CEPHOS_KILLS", "3"))
+KILLS = int(os.environ.get("CEPHOS_KILLS", "2"))
 """At how many places each host is killed in each test; 999 is before every command."""
 SITE = """
 version: 1
