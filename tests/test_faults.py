@@ -109,7 +109,8 @@ def test_killed_between_two_calls_the_next_run_completes(tmp_path: Path) -> None
     assert (status, contents(out)) == (0, end[OTHER])
     assert asked > 100
     for sample in range(15):
-        moment = sample * (asked - 1) // 14
+        # the last calls save what was seen of OUT, and are not made each time (`evidence.py`)
+        moment = sample * asked // 15
         shutil.rmtree(out)
         shutil.copytree(old, out)
 
