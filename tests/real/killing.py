@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from rig import Host
 
@@ -99,15 +99,28 @@ class Victim:
         """Make the host what it was when that name was given; its services start then."""
         self._tool("reset", name, *self.services)
 
-    def state(self, *more: str) -> State:
-        """Return what the host is now; `more` are files that each of its services reads."""
+    def state(self, *, gone: Collection[str] = ()) -> State:
+        """Return what the host is now; `gone` are services of which files are no longer there.
+
+        When a file went, only its folder tells.
+        """
         found = json.loads(self._tool("state", *self.services))
         changed, started = found.pop("changed"), found.pop("started")
         stale = {}
         for unit, files in self.services.items():
-            if late := [x for x in (*files, *more) if changed.get(x, 0) > started[unit]]:
+            read = (*files, *["/etc/ceph"] * (unit in gone))
+            if late := [x for x in read if changed.get(x, 0) > started[unit]]:
                 stale[unit] = late if started[unit] else ["it is down"]
         return State(found, stale)
+
+    def changed(self, state: State, whole: State) -> set[str]:
+        """Return the services of which a file is another one, or is not there, in these states."""
+        now, then = state.facts["files"], whole.facts["files"]
+        return {
+            unit
+            for unit, files in self.services.items()
+            if any(now.get(file) != then.get(file) for file in files)
+        }
 
     def run(self, *mode: str, count: int = 0) -> str:
         """Run the bundle to its end, which must be a good one; return what it said."""

@@ -119,13 +119,8 @@ def unbroken(victim: Victim) -> Unbroken:
         start = time.monotonic()
         known.commands[mode] = victim.commands(*mode)
         known.seconds[mode] = time.monotonic() - start
-        known.left[mode] = end(victim, mode)
+        known.left[mode] = victim.state()
     return known
-
-
-def end(victim: Victim, mode: Mode) -> State:
-    """Return what a run has left; the last thing that a rollback does is to start services."""
-    return victim.state(*["/etc/ceph"] * (mode == BACK))
 
 
 @pytest.fixture(scope="module")
@@ -209,12 +204,16 @@ def campaign(host: Unbroken, way: str, kills: Callable[[Unbroken, Mode], list[Ki
     for number, (place, kill) in enumerate(places, 1):
         victim.reset("applied" if killed == BACK else "before")
         kill()
-        found = victim.state().finds()
+        state = victim.state()
+        found = state.finds()
         if found in finished:
             continue
+        gone = set(victim.services) if killed == BACK else victim.changed(state, host.left[then])
         try:
             victim.run(*then)
-            wrong = end(victim, then).beside(host.left[then], only=only)
+            wrong = victim.state(gone=gone if then == BACK else ()).beside(
+                host.left[then], only=only
+            )
         except AssertionError as error:
             wrong = [str(error)]
         if wrong:
@@ -276,7 +275,7 @@ def test_an_interrupted_run_ends_at_once_and_says_how_to_go_on(
             assert victim.host.run("ls", "/run/cephos").stdout == "lock\n", place
             victim.host.run("flock", "-n", "/run/cephos/lock", "true")
         victim.run()
-        assert end(victim, FORTH).beside(host.left[FORTH]) == []
+        assert victim.state().beside(host.left[FORTH]) == []
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(interrupted, hosts[1:]))  # what hangs is the same on the other one
@@ -300,4 +299,4 @@ def test_after_a_power_cut_the_next_run_finishes_and_restarts(hosts: list[Unbrok
         victim.host.up()
         victim.host.run("systemctl", "start", *victim.services)
         assert re.search(r"(?m)^changed .* restart glance-api\.service$", victim.run())
-        assert end(victim, FORTH).beside(host.left[FORTH]) == []
+        assert victim.state().beside(host.left[FORTH]) == []
