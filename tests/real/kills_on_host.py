@@ -40,9 +40,9 @@ POOL = (
 
 COMMANDS = (
     *("cat", "ceph", "chmod", "chown", "comm", "cp", "cut", "date", "df", "find", "flock"),
-    *("getent", "grep", "head", "install", "mkdir", "mktemp", "mv", "rbd", "readlink", "rm"),
-    *("runuser", "sha256sum", "sleep", "sort", "stat", "sync", "systemctl", "systemd-tmpfiles"),
-    *("tail", "tar", "timeout", "uname", "virsh"),
+    *("getent", "grep", "head", "install", "lsattr", "mkdir", "mktemp", "mv", "rbd", "readlink"),
+    *("rm", "runuser", "sha256sum", "sleep", "sort", "stat", "sync", "systemctl"),
+    *("systemd-tmpfiles", "tail", "tar", "timeout", "uname", "virsh"),
 )
 """Every program that a bundle runs on these hosts, but for bash itself."""
 ALIVE = Path("/usr/lib/alive")

@@ -146,6 +146,12 @@ STRANGE = {
     "an immutable folder": Strange(
         "chattr +i /etc/nova", "chattr -i /etc/nova", 69, "not even root can write to /etc/nova"
     ),
+    "a configuration file that only grows": Strange(
+        f"chattr +a {NOVA}", f"chattr -a {NOVA}", 69, f"{NOVA} is append-only",
+    ),
+    "a folder that only grows": Strange(
+        "chattr +a /etc/nova", "chattr -a /etc/nova", 69, "/etc/nova is append-only",
+    ),
     "a read-only file system": Strange(
         "mount --bind /etc/nova /etc/nova; mount -o remount,bind,ro /etc/nova", "umount /etc/nova",
         69, f"not even root can write to {NOVA}",

@@ -236,6 +236,12 @@ is_mount_point() { # PATH
   return 1
 }
 
+is_append_only() { # PATH: which access(2) does not tell; a host without lsattr learns it from the failure
+  local flags
+  flags=$(lsattr -d -- "$1" 2>/dev/null) || return 1
+  [[ ${flags%% *} == *a* ]]
+}
+
 need_place() { # FILE: it can be replaced where it is, and there is room for another one
   local path=$1 folder place free
   if [[ -L $path ]] && ! path=$(readlink -e -- "$path"); then
@@ -252,6 +258,9 @@ need_place() { # FILE: it can be replaced where it is, and there is room for ano
   for place in "$path" "${folder:-/}"; do
     if [[ -e $place && ! -w $place ]]; then
       refuse 69 "not even root can write to $place" "it is immutable (lsattr -d $place), or its file system is read-only (findmnt -T $place): undo that"
+      return 0
+    elif is_append_only "$place"; then
+      refuse 69 "$place is append-only, so not even root can replace what is there" "undo that: chattr -a $place"
       return 0
     fi
   done
