@@ -23,6 +23,7 @@ NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
             "docs/shipping",
             "docs/troubleshooting",
             "docs/promises",
+            "docs/pains",
             "docs/reviewer",
             "docs/changes",
             "out/RUNBOOK",

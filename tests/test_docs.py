@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from cephos.diagnostics import CATALOGUE
 from compiling import ROOT, leave_out, run
 
 PAGES = sorted(
@@ -173,7 +174,7 @@ def test_the_documentation_is_a_site_that_needs_no_other(tmp_path: Path) -> None
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text()):
-        if not target.startswith("https://"):
+        if not target.startswith(("https://", "http://")):
             assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
@@ -182,11 +183,23 @@ def test_every_file_and_folder_in_the_map_of_the_code_exists() -> None:
         assert [*ROOT.glob(f"compiler/cephos/{name}"), *ROOT.glob(f"tests/**/{name}")], name
 
 
-def test_every_test_that_proves_a_promise_exists() -> None:
+@pytest.mark.parametrize("page", ["promises.md", "pains.md"])
+def test_every_test_and_code_that_shows_something_exists(page: str) -> None:
     tests = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
-    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/promises.md").read_text())
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text())
     assert named
     assert [name for name in named if f"def {name}(" not in tests] == []
+    codes = re.findall(r"\b[EW]\d{3}\b", (ROOT / "docs" / page).read_text())
+    assert set(codes) <= set(CATALOGUE)
+
+
+def test_each_pain_has_what_ends_it_and_what_shows_that() -> None:
+    rows = re.findall(r"(?m)^\| (\d+) \|(.*)\|$", (ROOT / "docs/pains.md").read_text())
+    assert [int(number) for number, _ in rows] == list(range(1, 29))
+    for number, row in rows:
+        _, ends, shown = row.split(" | ")
+        assert ends.strip(), number
+        assert re.search(r"`test_\w+`|[EW]\d{3}", shown), number
 
 
 def test_the_lines_of_apply_in_the_readme_are_those_of_its_steps() -> None:

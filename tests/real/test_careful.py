@@ -274,8 +274,36 @@ def test_images_in_a_store_that_would_be_lost_from_view_are_refused(world: World
         host.run("sed", "-i", "/^filesystem_store_datadir = .var/d", "/root/glance.conf")
         host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
         refused(host, 1, message)
+    shown = re.sub(r"(?m)^\[DEFAULT\]$", "[DEFAULT]\nenabled_backends = file:file, far:s3", conf)
+    host.write("/root/glance.conf", shown)
+    host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
+    refused(host, 1, "show_image_direct_url would show the keys of its store 'far' to every user")
     host.write("/root/glance.conf", conf)
     host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
+
+
+OLD_CEPH = """#!/bin/sh
+case $* in
+  --version) echo 'ceph version 15.2.10 (27917a5) octopus (stable)' ;;
+  *) exec ceph.real "$@" ;;
+esac
+"""
+
+
+def test_a_client_that_a_cluster_may_lock_out_is_told(world: World) -> None:
+    """Real clients of that age run on no host of today, so only what they call themselves is."""
+    host = world.compute
+    told = "!! Ceph's programs here are 15.2.10: "
+    assert told not in apply(host, "--check", status=10)
+    host.run("mv", "/usr/bin/ceph", "/usr/bin/ceph.real")
+    try:
+        host.write("/usr/bin/ceph", OLD_CEPH, 0o755)
+        assert apply(host, "--check", status=10).count(told) == 1
+        newer = OLD_CEPH.replace("15.2.10", "15.2.11")
+        host.write("/usr/bin/ceph", newer, 0o755)
+        assert "!!" not in apply(host, "--check", status=10)
+    finally:
+        host.run("mv", "/usr/bin/ceph.real", "/usr/bin/ceph")
 
 
 def test_a_pool_with_other_settings_is_said_and_left_alone(world: World) -> None:

@@ -404,8 +404,32 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
     printf '0\n' >"$asked"
+    judge_client
   fi
   return "$(<"$asked")"
+}
+
+# Clients before 14.2.20, 15.2.11 and 16.2.1 cannot renew their tickets as monitors ask since (CVE-2021-20288). Whether the
+# cluster still lets them is its administrator's to say, so this is told and not refused.
+judge_client() {
+  local version
+  if [[ -e $RUN/client-judged ]] || ! bounded ceph --version; then return 0; fi
+  : >"$RUN/client-judged"
+  if [[ ! $OUTPUT =~ ^ceph\ version\ (([0-9]+)\.[0-9]+\.[0-9]+) ]]; then return 0; fi
+  version=${BASH_REMATCH[1]}
+  case ${BASH_REMATCH[2]} in
+    14) if ! older "$version" 14.2.20; then return 0; fi ;;
+    15) if ! older "$version" 15.2.11; then return 0; fi ;;
+    *) if ! older "$version" 16.2.1; then return 0; fi ;;
+  esac
+  note "!! Ceph's programs here are $version: with auth_allow_insecure_global_id_reclaim=false the cluster locks this host out within three days"
+  advise 'update ceph-common and librbd from the site'\''s own mirror, before that is set'
+}
+
+older() { # VERSION VERSION
+  local first
+  first=$(printf '%s\n' "$@" | sort -V | head -n 1)
+  [[ $1 != "$2" && $1 == "$first" ]]
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -927,6 +951,7 @@ ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
 
 image_stores_need() { # FILE PATCH TYPE…
   local stores store type folder wanted
+  if [[ -f $1 ]]; then need_no_credentials_shown "$1" "$2"; fi
   # once enabled_backends is set, it tells, and patch_ini keeps every backend in it
   if [[ ! -f $1 || -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then return 0; fi
   IFS=', ' read -ra stores <<<"$(ini_value "$1" glance_store.stores file,http)"
@@ -941,6 +966,19 @@ image_stores_need() { # FILE PATCH TYPE…
   if [[ ${folder%/} != "${wanted%/}" ]]; then
     refuse 1 "its images lie in $folder, the site says $wanted" "set services.glance.options.filesystem_store_datadir: $folder in site.yaml"
   fi
+}
+
+need_no_credentials_shown() { # FILE PATCH: a location in S3 holds the key that opens it (glance_store's drivers, s3.py: StoreLocation)
+  local option store stores
+  IFS=', ' read -ra stores <<<"$(ini_value "$1" DEFAULT.enabled_backends)"
+  for option in show_image_direct_url show_multiple_locations; do
+    if [[ $(ini_value "$2" "DEFAULT.$option") != true ]]; then continue; fi
+    for store in ${stores[@]+"${stores[@]}"}; do
+      if [[ $store == *:s3 ]]; then
+        refuse 1 "$option would show the keys of its store '${store%:*}' to every user" "set services.glance.copy_on_write (and services.nova.cow_snapshots) to false in site.yaml, or move those images out of S3 and take the store away"
+      fi
+    done
+  done
 }
 
 image_stores_prove() { :; } # preflight has seen it, and patch_ini never takes a backend away
