@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from real.kills_on_host import FOLDERS
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Collection, Iterator
@@ -23,6 +25,8 @@ APPLY = "/root/cephos/apply"
 TOOL = "/root/kills_on_host.py"
 RUN_SECONDS = 300.0
 PAUSE = 0.002
+SCRATCH = "/run/cephos/run."
+NOT_FILES = ("ceph ", "rbd ", "virsh ", "systemctl ")
 STILL = """[Unit]
 StartLimitIntervalSec=0
 [Service]
@@ -57,7 +61,7 @@ class State:
 
     def finds(self) -> str:
         """Return all of it that a run finds: what a killed one left in `/run` it throws away."""
-        files = {x: y for x, y in self.facts["files"].items() if "/run/cephos/run." not in x}
+        files = {x: y for x, y in self.facts["files"].items() if SCRATCH not in x}
         return json.dumps([self.facts | {"files": files}, self.stale], sort_keys=True)
 
     def beside(self, whole: State, *, only: str = "") -> list[str]:
@@ -122,16 +126,19 @@ class Victim:
             if any(now.get(file) != then.get(file) for file in files)
         }
 
-    def run(self, *mode: str, count: int = 0) -> str:
+    def run(self, *mode: str, **env: str) -> str:
         """Run the bundle to its end, which must be a good one; return what it said."""
-        with self.begun(*mode, count=count) as process:
-            said, errors = (x.decode() for x in process.communicate(timeout=RUN_SECONDS))
+        with self.begun(*mode, **env) as process:
+            return self._ended(process)
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> str:
+        said, errors = (x.decode() for x in process.communicate(timeout=RUN_SECONDS))
         assert (process.returncode, errors) == (0, ""), f"{self.host.name}: {said}{errors}"
         return said
 
     @contextlib.contextmanager
-    def begun(self, *mode: str, count: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the bundle; with a count, note its commands, and hang before the COUNTth."""
+    def begun(self, *mode: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the bundle; what `env` can say to the wrappers is in kills_on_host.py."""
         notes = self.notes
         shutil.rmtree(notes, ignore_errors=True)
         notes.mkdir()
@@ -139,10 +146,9 @@ class Victim:
         (notes / "seen").touch()
         (notes / "seen").chmod(0o666)
         os.mkfifo(notes / "never")
-        env = {"COUNT": str(count)} if count else {"HASTE": "yes"}
         # whoever runs the tests may ignore a signal, and what it starts would then, too
         argv = ("env", "--default-signal", APPLY, *mode)
-        with self.host.popen(*argv, env=env) as process:
+        with self.host.popen(*argv, env=env or {"HASTE": "yes"}) as process:
             try:
                 yield process
             finally:
@@ -152,7 +158,7 @@ class Victim:
     @contextlib.contextmanager
     def hanging(self, count: int, *mode: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run the bundle until it hangs before its COUNTth command, or ends."""
-        with self.begun(*mode, count=count) as process:
+        with self.begun(*mode, COUNT=str(count)) as process:
             while process.poll() is None and not (self.notes / "reached").exists():
                 time.sleep(PAUSE)
             yield process
@@ -164,8 +170,48 @@ class Victim:
 
     def commands(self, *mode: str) -> list[str]:
         """Run the bundle to its end, and return each command that it ran, with its arguments."""
-        self.run(*mode, count=1_000_000)
+        self.run(*mode, COUNT="1000000")
+        return self._seen()
+
+    def _seen(self) -> list[str]:
         return (self.notes / "seen").read_text().splitlines()
+
+    def moments(self, *mode: str) -> list[int]:
+        """Run the bundle, and return before which of its commands the host is as never before.
+
+        To kill it before another one would leave what a kill before one of these leaves.
+        """
+        found: dict[str, int] = {}
+        states: dict[object, str] = {}
+        asked: list[str] = []
+        with self.begun(*mode, PACE="yes") as process:
+            while process.poll() is None:
+                before, asked = asked, self._seen()
+                if len(asked) > len(before):
+                    # what a bundle changes that is no file, it changes by one of these
+                    objects = [x for x in asked[: len(before)] if x.startswith(NOT_FILES)]
+                    key = (self._files(), len(objects))
+                    if key not in states:
+                        states[key] = self.state().finds()
+                    found.setdefault(states[key], len(asked))
+                with contextlib.suppress(OSError):  # nobody waits there yet
+                    os.close(os.open(self.notes / "never", os.O_WRONLY | os.O_NONBLOCK))
+                time.sleep(PAUSE)
+            self._ended(process)
+        return list(found.values())
+
+    def _files(self) -> tuple[tuple[str, int, int], ...]:
+        """Return what tells cheaply whether any file that a bundle writes to has changed."""
+        folders = (self.host.root / folder[1:] for folder in FOLDERS)
+        paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+        found = []
+        for path in paths:
+            if SCRATCH in str(path):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                status = path.lstat()
+                found.append((str(path), status.st_ino, status.st_ctime_ns))
+        return tuple(found)
 
     def kill_before(self, count: int, *mode: str) -> None:
         """SIGKILL to all processes of a run, before its COUNTth command."""

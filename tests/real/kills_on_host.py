@@ -48,8 +48,13 @@ COMMANDS = (
 ALIVE = Path("/usr/lib/alive")
 WRAPPER = """#!/bin/sh
 # Stands before a program that a bundle runs: notes that it is about to run, and stops the run for
-# good before the COUNTth. Some of them run side by side and as other users.
+# good before the COUNTth, or with PACE before each until it is let go on. Some of them run side by
+# side and as other users.
 name=${0##*/}
+if [ -n "$PACE" ]; then
+  printf '%s\\n' "$name $*" >>/run/kills/seen
+  : </run/kills/never
+fi
 if [ -n "$COUNT" ]; then
   printf '%s\\n' "$name $*" >>/run/kills/seen
   seen=0
@@ -59,7 +64,7 @@ if [ -n "$COUNT" ]; then
     : </run/kills/never
   fi
 fi
-if [ -n "$HASTE$COUNT" ] && [ "$name" = sleep ]; then set -- 0; fi
+if [ -n "$HASTE$COUNT$PACE" ] && [ "$name" = sleep ]; then set -- 0; fi
 exec "/usr/lib/alive/$name" "$@"
 """
 

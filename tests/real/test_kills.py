@@ -164,12 +164,16 @@ def chance(host: Unbroken) -> random.Random:
 
 
 def before_commands(host: Unbroken, mode: Mode) -> list[Kill]:
-    """Kills before any command, in random order, or before some of those that change something."""
+    """Kills before each command at which it matters, or before some that change something."""
     commands = list(enumerate(host.commands[mode], 1))
-    changing = [place for place in commands if place[1].split()[0] in CHANGING]
     if len(commands) > KILLS:
+        changing = [place for place in commands if place[1].split()[0] in CHANGING]
         commands = [changing[(2 * i + 1) * len(changing) // (2 * KILLS)] for i in range(KILLS)]
-    chance(host).shuffle(commands)
+    else:
+        host.victim.reset("applied" if mode == BACK else "before")
+        moments = host.victim.moments(*mode)
+        log.info("%d commands, %d states", len(commands), len(moments))
+        commands = [commands[count - 1] for count in moments]
     return [
         (f"before command {count} ({said})", partial(host.victim.kill_before, count, *mode))
         for count, said in commands
