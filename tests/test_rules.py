@@ -120,13 +120,6 @@ ROWS = (
         (clients(("cinder", UUID), ("nova", UUID.replace("0", "1"))),),
     ),
     Row(
-        "E211",
-        ((CINDER, GLANCE),),
-        "17:36: error[E211]: client 'glance' is used by glance and cinder on 'os1',"
-        " and its keyring can belong to only one of them",
-        ((NOVA, CINDER),),
-    ),
-    Row(
         "E212",
         (options(NOVA, "image_type: rbd"),),
         "18:45: error[E212]: nova has no Ceph-related option 'image_type'; did you mean"
@@ -310,6 +303,11 @@ ROWS = (
         "W304",
         (("pool: vms", "pool: volumes"), (POOLS, "")),
         "17:16: warning[W304]: pool 'volumes' is shared by cinder and nova",
+    ),
+    Row(
+        "W305",
+        ((CINDER, GLANCE), (NOVA, GLANCE)),
+        "18:29: warning[W305]: client 'glance' is shared by glance, cinder and nova",
     ),
 )
 

@@ -61,7 +61,6 @@ CATALOGUE: Mapping[str, str] = {
     "E208": "host described twice",
     "E209": "UUID copied from a manual",
     "E210": "two clients with one secret UUID",
-    "E211": "keyring with two readers on one host",
     "E212": "option that the release does not have",
     "E213": "option that follows from something else",
     "E214": "value that does not fit its option",
@@ -75,6 +74,7 @@ CATALOGUE: Mapping[str, str] = {
     "W302": "service that no host runs",
     "W303": "deprecated option",
     "W304": "pool shared by services",
+    "W305": "client shared by services",
     # E4xx: what was generated is not sound, a fault of the compiler
     "E401": "generated script that shellcheck objects to",
     "E402": "generated file that cannot be read back",

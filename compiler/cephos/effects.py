@@ -90,9 +90,10 @@ class _Step:
                 self._manages[thing] = dict(zip(caps[::2], caps[1::2], strict=True))
             case "handoffs", _:
                 self._manages[HANDOFFS] = {}
-            case "install_keyring", [client, owner, mode]:
+            case "install_keyring", [client, owner, mode, *readers]:
                 file = f"/etc/ceph/{self._cluster}.client.{client}.keyring"
-                self._manages[f"keyring {file}"] = {"owner": owner, "mode": mode}
+                acl = {"readers": " ".join(readers)} if readers else {}
+                self._manages[f"keyring {file}"] = {"owner": owner, "mode": mode} | acl
             case "ceph_conf", [patch]:
                 self._manages[f"/etc/ceph/{self._cluster}.conf"] = self._settings(patch)
             case "patch_ini", [target, patch, *options]:

@@ -322,11 +322,11 @@ class _Profile:
         sections = services.ceph_conf(self._site, self._group, cluster)
         self._patch(f"{cluster.name}.conf", cluster.conf, sections, cluster.path)
 
-    def _owner(self, client: str) -> dict[str, str]:
-        """Return `owner` and `mode` of the client's keyring on these hosts."""
+    def _keyring(self, client: str) -> list[str]:
+        """Return what `install_keyring` is told of the client's keyring on these hosts."""
         keyring = services.Keyring(self._cluster.name, client)
-        owner, mode = services.keyring_file(self._site, self._group, keyring)
-        return {"owner": owner, "mode": mode}
+        file = services.keyring_file(self._site, self._group, keyring)
+        return [client, file.owner, file.mode, *file.readers]
 
     def _glance(self) -> None:
         glance = self._site.glance
@@ -343,7 +343,7 @@ class _Profile:
             patch="glance-api.conf",
             stores=list(services.GLANCE_STORES.values()),
             backends=services.glance_backends(),
-            **self._owner(glance.client),
+            keyring=self._keyring(glance.client),
         )
         self._patch(
             "glance-api.conf",
@@ -365,8 +365,8 @@ class _Profile:
             "libvirt holds the keys that guests open their disks with: Nova's for disks of guests,"
             " Cinder's for volumes. Without the second no guest starts from a volume.",
             ("services", "nova"),
-            keyrings=[
-                {"client": key.client, "secret": self._secret_file(key)} | self._owner(key.client)
+            secrets=[
+                {"keyring": self._keyring(key.client), "file": self._secret_file(key)}
                 for key in keys
             ],
         )
@@ -410,7 +410,7 @@ class _Profile:
             store=nova,
             unit=unit,
             patch="nova.conf",
-            **self._owner(nova.client),
+            keyring=self._keyring(nova.client),
         )
         self._patch("nova.conf", unit.conf, services.nova_conf(nova), nova.path)
 
@@ -430,7 +430,7 @@ class _Profile:
             backends=backends,
             unit=unit,
             patch="cinder.conf",
-            keyrings=[{"client": client} | self._owner(client) for client in clients],
+            keyrings=[self._keyring(client) for client in clients],
         )
         self._patch(
             "cinder.conf",

@@ -59,8 +59,7 @@ class Key:
     """A client's key on the hosts of a profile; libvirt holds it under the UUID `secret`."""
 
     keyring: services.Keyring
-    owner: str
-    mode: str
+    file: services.KeyringFile
     secret: str | None
 
 
@@ -127,7 +126,7 @@ def _kind(plan: Plan, profile: Profile, bundles: Bundles, anchor: str) -> Kind:
         keys=tuple(
             Key(
                 keyring,
-                *services.keyring_file(plan.site, group, keyring),
+                services.keyring_file(plan.site, group, keyring),
                 _secret(plan, profile, keyring),
             )
             for keyring in profile.keyrings

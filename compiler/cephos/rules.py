@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cephos import knowledge
 from cephos.diagnostics import Diagnostic, describe, did_you_mean, quote
 from cephos.model import CEPH_ADMIN, CINDER, SERVICES
-from cephos.services import MANAGED, keyring_readers, keyrings, stores_of
+from cephos.services import MANAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cephos.diagnostics import Report, Span
     from cephos.knowledge import Option, OptionValue
     from cephos.load import Document
-    from cephos.model import HostGroup, Path, Site
+    from cephos.model import HostGroup, Path, Site, Store
 
     Rule = Callable[[Site, "Places"], Iterator[Diagnostic]]
 
@@ -226,27 +226,6 @@ def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
                     help="libvirt holds one key under one UUID: give each client its own",
                 )
             owners[uuid] = client
-
-
-@_rule()
-def one_reader_per_keyring(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E211: a keyring file has one owner, so one service user per host can read it."""
-    for group, *_ in site.kinds:
-        for keyring in keyrings(site, group):
-            readers = keyring_readers(site, group, keyring)
-            if len(readers) > 1:
-                users = [
-                    store
-                    for store, user in stores_of(site, group)
-                    if user and store.client == keyring.client
-                ]
-                yield Diagnostic(
-                    "E211",
-                    f"client {quote(keyring.client)} is used by {' and '.join(readers)} on"
-                    f" {quote(group.pattern)}, and its keyring can belong to only one of them",
-                    at.value((*users[-1].path, "client")),
-                    help="give each service a client of its own",
-                )
 
 
 @_rule()
@@ -542,3 +521,22 @@ def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
                 help="a pool of its own keeps the client of one service away from the other's data",
             )
         users[key].append(user)
+
+
+@_rule()
+def shared_clients(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W305: services that share a client share what each may do, and its key."""
+    users: defaultdict[tuple[str, str], dict[str, Store]] = defaultdict(dict)
+    for store in site.stores():
+        users[store.cluster.name, store.client][str(store.path[1])] = store
+    for (_, client), stores in users.items():
+        if len(stores) > 1:
+            *_, last = stores.values()
+            yield Diagnostic(
+                "W305",
+                f"client {quote(client)} is shared by {', '.join(list(stores)[:-1])} and"
+                f" {list(stores)[-1]}",
+                at.value((*last.path, "client")),
+                help="each of their hosts can then do what all of them may, such as delete every"
+                " image and volume; a client of its own keeps each service to its pools",
+            )

@@ -65,6 +65,19 @@ MANAGED: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
+class KeyringFile:
+    """Who may read a keyring's file: `owner` (`user:group`) by `mode` (octal), `readers` by ACL.
+
+    An ACL and not a group of its own: whom it lets in stands at the file, takes effect at once, and
+    goes with the file.
+    """
+
+    owner: str
+    mode: str
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Keyring:
     """The key of one client of one cluster, both by name."""
 
@@ -121,10 +134,10 @@ def keyring_readers(site: Site, group: HostGroup, keyring: Keyring) -> list[str]
     )
 
 
-def keyring_file(site: Site, group: HostGroup, keyring: Keyring) -> tuple[str, str]:
-    """Return owner (`user:group`) and mode (octal) of the keyring's file on the group's hosts."""
-    readers = keyring_readers(site, group, keyring)
-    return (f"{readers[0]}:{readers[0]}", "0640") if readers else ("root:root", "0600")
+def keyring_file(site: Site, group: HostGroup, keyring: Keyring) -> KeyringFile:
+    """Return who may read the keyring's file on the group's hosts: the services that use it."""
+    first, *others = keyring_readers(site, group, keyring) or ["root"]
+    return KeyringFile(f"{first}:{first}", "0600" if first == "root" else "0640", tuple(others))
 
 
 def guest_keyrings(site: Site) -> dict[Keyring, Path]:

@@ -26,7 +26,7 @@ PACKAGES = (
     # libvirt-daemon-system makes the user that the qemu driver looks up before it reads qemu.conf
     "libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt",
     "qemu-system-x86 qemu-block-extra qemu-utils seabios",
-    "glance-api cinder-api cinder-scheduler cinder-volume rabbitmq-server",
+    "glance-api cinder-api cinder-scheduler cinder-volume cinder-backup rabbitmq-server",
     "nova-compute nova-conductor placement-api",
     "python3-yaml",
 )

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # Whole-file replacement. Sourced; defines functions only. Needs bash >= 4.2, coreutils, util-linux.
 #
-#   replace_file [--mode MODE] [--owner USER:GROUP] [--size BYTES] TARGET < content
+#   replace_file [--mode MODE] [--owner USER:GROUP] [--readers USER,…] [--size BYTES] TARGET < content
 #
 # TARGET becomes the bytes on standard input: at every instant it is the old file or the new one,
 # whole. A symbolic link is followed. An existing file keeps owner, mode, ACL, extended attributes
 # and SELinux context unless --owner or --mode say otherwise; a new file is 0600 unless they do.
+# --readers makes these users, if any, and no others those that its ACL lets read (needs setfacl).
 # --size refuses content of any other length: the writer of a pipe that was killed looks like the
 # end of a shorter file, so give it whenever the content does not come from a regular file.
 #
@@ -13,22 +14,23 @@
 # 75 another process holds the folder. On failure the old file is whole, nothing is left beside it,
 # and one message stands on standard error. Works with and without `set -e`, also in a condition.
 replace_file() {
-  local mode='' owner='' size='' target cause status
+  local mode='' owner='' readers=. size='' target cause status
   while (($# > 1)); do
     case $1 in
       --mode) mode=$2 ;;
       --owner) owner=$2 ;;
+      --readers) readers=$2 ;;
       --size) size=$2 ;;
       *) break ;;
     esac
     shift 2
   done
   if (($# != 1)) || [[ -z $1 || $1 == --* ]]; then
-    printf 'replace_file: usage: replace_file [--mode M] [--owner U:G] [--size N] TARGET\n' >&2
+    printf 'replace_file: usage: replace_file [--mode M] [--owner U:G] [--readers U,…] [--size N] TARGET\n' >&2
     return 64
   fi
   target=$1
-  if cause=$(_put_new_file "${target}" "${mode}" "${owner}" "${size}" 2>&1); then
+  if cause=$(_put_new_file "${target}" "${mode}" "${owner}" "${readers}" "${size}" 2>&1); then
     return 0
   else
     status=$?
@@ -38,10 +40,10 @@ replace_file() {
   return "${status}"
 }
 
-# _put_new_file TARGET MODE OWNER SIZE: the work of replace_file, in a subshell so that its traps,
+# _put_new_file TARGET MODE OWNER READERS SIZE: the work of replace_file, in a subshell so that its traps,
 # locks and open files end with it. Whatever its programs say is the cause that replace_file names.
 _put_new_file() (
-  local path=$1 mode=$2 owner=$3 size=$4
+  local path=$1 mode=$2 owner=$3 readers=$4 size=$5
   local folder new lock out made existed before after written
   umask 077
 
@@ -92,8 +94,12 @@ _put_new_file() (
       exit 73
     fi
   fi
+  if [[ ${readers} != . ]] && command -v setfacl >/dev/null; then
+    setfacl --remove-all -- "${made}" || exit 73
+  fi
   [[ -z ${owner} ]] || chown -- "${owner}" "${made}" || exit 73
   [[ -z ${mode} ]] || chmod -- "${mode}" "${made}" || exit 73
+  [[ -z ${readers#.} ]] || setfacl --modify "u:${readers//,/:r,u:}:r" -- "${made}" || exit 73
 
   cat >&"${out}" || exit 74
   written=$(stat -Lc %s -- "${made}") || exit 74

@@ -759,15 +759,18 @@ read_key() { # FILE ENTITY: KEY that the keyring holds for the entity; 1 if none
 keyring_text() { printf '[%s]\n\tkey = %s\n' "$1" "$KEY"; } # ENTITY
 
 # ---------------------------------------------------------------------------------------------------------------
-# install_keyring NAME OWNER:GROUP MODE: the client's key where librados looks for it, readable by its service only
+# install_keyring NAME OWNER:GROUP MODE [USER…]: the client's key where librados looks for it, readable by its service only,
+# or by these users as well, whose services share the client: os-brick knows one place, so there is one file, with an ACL
 
 install_keyring() {
   local file=$CEPH_DIR/$CLUSTER.client.$1.keyring
-  act keyring "$file" "keyring $file ($2 $3)" "$file" "$@"
+  act keyring "$file" "keyring $file (${*:2})" "$file" "$@"
 }
 
-keyring_need() { # FILE NAME OWNER:GROUP MODE
-  need_user "${3%:*}"
+keyring_need() { # FILE NAME OWNER:GROUP MODE [USER…]
+  local user
+  for user in "${3%:*}" "${@:5}"; do need_user "$user"; done
+  if (($# > 4)); then need_command setfacl acl; fi
   if ! getent group "${3#*:}" >/dev/null; then refuse 69 "there is no group '${3#*:}' on this host" "install the service's package first"; fi
   if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff ]]; then
     refuse 65 "no hand-off has its key, and it is not here yet" "carry $HANDOFFS/$HOST.tar from the ceph-admin host to the same place here, or name it with --handoff"
@@ -775,8 +778,13 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE
   need_client "$2" || :
 }
 
-keyring_compare() { # FILE NAME OWNER:GROUP MODE
-  local wanted
+keyring_acl() { # FILE: whom its ACL lets in besides owner and group, one entry a line
+  if command -v getfacl >/dev/null; then getfacl --absolute-names --omit-header --no-effective -- "$1" | grep -E '^(user|group):[^:]' || :; fi
+}
+
+keyring_compare() { # FILE NAME OWNER:GROUP MODE [USER…]
+  local wanted acl=''
+  if (($# > 4)); then printf -v acl 'user:%s:r--\n' "${@:5}"; fi
   if ! key_of "$2"; then
     if [[ $MODE != check ]]; then fail 'its key has not arrived'; fi
     DIFFERS='is installed' # a ceph-admin host makes the key earlier in the same run
@@ -789,14 +797,17 @@ keyring_compare() { # FILE NAME OWNER:GROUP MODE
     DIFFERS='its key is replaced (content hidden)'
   elif [[ $(stat -Lc '%U:%G 0%a' -- "$1") != "$3 $4" ]]; then
     DIFFERS="was $(stat -Lc '%U:%G 0%a' -- "$1")"
+  elif [[ $(keyring_acl "$1" | sort) != "$(printf '%s' "$acl" | sort)" ]]; then
+    DIFFERS="its ACL let in $(keyring_acl "$1" | paste -sd ' ' | grep . || printf nobody)"
   fi
   KEY=$wanted
 }
 
-keyring_do() { # FILE NAME OWNER:GROUP MODE
+keyring_do() { # FILE NAME OWNER:GROUP MODE [USER…]
+  local readers=${*:5}
   make_ceph_dir
   keyring_text "client.$2" >"$RUN/keyring"
-  attempt 'write it' replace_file --mode "$4" --owner "$3" "$1" <"$RUN/keyring"
+  attempt 'write it' replace_file --mode "$4" --owner "$3" --readers "${readers// /,}" "$1" <"$RUN/keyring"
 }
 
 make_ceph_dir() { if [[ ! -d $CEPH_DIR ]]; then install -d -m 0755 -- "$CEPH_DIR"; fi; }
@@ -1018,13 +1029,13 @@ secret_need() { # XML NAME UUID USAGE
   while read -r uuid kind usage; do
     if [[ $kind == ceph && $usage == "$4" && $uuid != "$3" ]]; then
       refuse 1 "libvirt already has a secret of this name with UUID $uuid" "guests may be using it: set secret_uuid: $uuid for client $2 in site.yaml, or remove it with 'virsh secret-undefine $uuid'"
-    elif [[ $uuid == "$3" && "$kind $usage" == "ceph $4" ]]; then
+    elif [[ $uuid == "$3" ]]; then
       bounded "${VIRSH[@]}" secret-dumpxml "$3" || :
       if [[ $OUTPUT == *"private='yes'"* ]]; then
         refuse 1 'libvirt holds it as private, so its value can never be compared with the key' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
+      elif [[ "$kind $usage" != "ceph $4" ]] && ! secret_adopted "$2" "$3" "$kind $usage"; then
+        refuse 1 "libvirt already uses this UUID for '$kind $usage', which is not the client's key" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
       fi
-    elif [[ $uuid == "$3" ]]; then
-      refuse 1 "libvirt already uses this UUID for '$kind $usage'" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
     fi
   done <<<"$listed"
   if ! "${VIRSH[@]}" help secret-set-value | grep -q -- --file; then
@@ -1032,14 +1043,39 @@ secret_need() { # XML NAME UUID USAGE
   fi
 }
 
-secret_compare() { # XML NAME UUID USAGE
-  local rc=0
+# NAME UUID NAMED: a Ceph secret that somebody else has defined is the client's if it holds the client's key, whatever it is
+# named, since guests know its UUID alone; and then it stays the client's when the key is renewed
+secret_adopted() {
+  if [[ $3 != 'ceph '* ]]; then return 1; fi
+  if grep -qsxF -- "$3" "$STATE/adopted/$2"; then return 0; fi
+  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff ]] && read_client_key "$CLUSTER.client.$1"; }; then return 1; fi
+  bounded "${VIRSH[@]}" secret-get-value "$2" && [[ $OUTPUT == "$KEY" ]]
+}
+
+secret_remember() { # XML NAME UUID USAGE
+  if [[ -z $NAMED || $NAMED == "ceph $4" || -e $STATE/adopted/$3 ]]; then return 0; fi
+  mkdir -p "$STATE/adopted"
+  printf '%s\n' "$NAMED" >"$RUN/named"
+  attempt 'note whose it is' replace_file --mode 0600 "$STATE/adopted/$3" <"$RUN/named"
+}
+
+secret_compare() { # XML NAME UUID USAGE: also NAMED, what libvirt has the secret for
+  local rc=0 uuid kind usage
+  NAMED=''
   if ! key_of "$2"; then
     DIFFERS='is defined' # a ceph-admin host makes the key earlier in the same run
     return 0
   fi
   attempt 'list the secrets of libvirt' "${VIRSH[@]}" secret-list
-  if [[ $'\n'$OUTPUT != *$'\n'*"$3 "* ]]; then
+  while read -r uuid kind usage; do
+    if [[ $uuid == "$3" ]]; then
+      NAMED="$kind $usage"
+    elif [[ "$kind $usage" == "ceph client.$2 secret" ]]; then
+      report skipped "libvirt secret $uuid ($usage): left alone, since guests may name it"
+      advise "a guest that does can move to hosts with the same secret only; where all computes have this UUID, keep it: secret_uuid: $uuid for client $2 in site.yaml"
+    fi
+  done <<<"$OUTPUT"
+  if [[ -z $NAMED ]]; then
     DIFFERS='is defined'
     return 0
   fi

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Nova keeps disks of guests in pool vms as client.openstack.site_1. Snapshots of guests are full
+# copies, since this host may only read images.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+cluster            central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6789 172.18.0.104:6789
+
+install_keyring    openstack.site_1 glance:glance 0640 nova
+ceph_conf          files/central_1.conf
+reach_pool         openstack.site_1 vms nova
+patch_ini          /etc/nova/nova.conf files/nova.conf
+restart_on_change  openstack-nova-compute.service
