@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from jinja2 import Template
 
-from cephos import evidence, lint, parallel, schema_check
+from cephos import cache, evidence, lint, parallel, render, schema_check
 from compiling import PROGRAM, SITE, compiled, contents, edited, run
 
 if TYPE_CHECKING:
@@ -98,6 +99,87 @@ def test_without_the_cache_everything_is_read(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert len(reads(tmp_path, "out")) == files
     assert len(reads(tmp_path, "out")) == files
+
+
+def test_what_stands_is_not_compiled_again(
+    tmp_path: Path, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(monkeypatch, render, "render")
+    before = contents(settled)
+    said = f"cephos-compile: 4 hosts, {len(before)} files in out: nothing to change\n"
+    assert run(tmp_path, "site.yaml", "-o", "out").stderr == said
+    assert run(tmp_path, "site.yaml", "-o", "out", "--format", "json").status == 0
+    assert not calls
+    # another description, another compiler, or a question that only a tree can answer
+    run(tmp_path, "site.yaml", "-o", "out", site=f"{SITE}\n")
+    compiled(tmp_path)
+    assert len(calls) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "compiler", lambda: "another")
+        assert run(tmp_path, "site.yaml", "-o", "out").stderr == said
+    assert contents(settled) == before
+    for option in ("--diff", "--plan", "--host=os1"):
+        assert run(tmp_path, "site.yaml", "-o", "out", option).status == 0
+    assert len(calls) == 6
+
+
+def test_a_warning_is_told_by_every_run(tmp_path: Path) -> None:
+    site = edited(("vms: {}", "vms: {}\n      spare: {}"))
+    first = run(tmp_path, "site.yaml", "-o", "out", site=site)
+    assert "warning" in first.stderr
+    time.sleep(0.1)
+    for _ in range(2):
+        again = run(tmp_path, "site.yaml", "-o", "out")
+    assert again.stderr.splitlines()[1:] == first.stderr.splitlines()[1:]
+
+
+def test_archives_of_an_earlier_run_do_not_stay(tmp_path: Path, settled: Path) -> None:
+    assert run(tmp_path, "site.yaml", "-o", "out", "--archive").status == 0
+    assert (settled / "archives").exists()
+    compiled(tmp_path)
+    assert not (settled / "archives").exists()
+
+
+def outside_edited(out: Path) -> None:
+    (out / "RUNBOOK.md").write_text("mine")
+
+
+def outside_executable(out: Path) -> None:
+    (out / "review.html").chmod(0o755)
+
+
+def manifest_lost(out: Path) -> None:
+    (out / "manifest.json").unlink()
+
+
+def bundle_lost(out: Path) -> None:
+    shutil.rmtree(out / "hosts/compute02")
+
+
+def interrupted(out: Path) -> None:
+    (out / ".cephos-pending.json").write_text('{"files": {"hosts/os1/steps/99-x.sh": {}}}')
+    (out / "hosts/os1/steps/99-x.sh").write_text("begun")
+
+
+@pytest.mark.parametrize(
+    "edit", [outside_edited, outside_executable, manifest_lost, bundle_lost, interrupted]
+)
+def test_what_does_not_stand_is_compiled_again(
+    tmp_path: Path, settled: Path, edit: Callable[[Path], None]
+) -> None:
+    before = contents(settled)
+    edit(settled)
+    assert contents(settled) != before
+    assert contents(compiled(tmp_path)) == before
+
+
+@pytest.mark.parametrize("folder", ["hosts", "hosts/os1", "hosts/os1/steps"])
+def test_a_folder_that_became_a_link_does_not_stand(
+    tmp_path: Path, settled: Path, folder: str
+) -> None:
+    (settled / folder).rename(tmp_path / "elsewhere")
+    (settled / folder).symlink_to(tmp_path / "elsewhere")
+    assert f"out/{folder} is a symbolic link" in run(tmp_path, "site.yaml", "-o", "out").stderr
 
 
 def same_size_and_time(place: Path) -> None:

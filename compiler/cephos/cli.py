@@ -192,9 +192,7 @@ def _init(kind: str, site: str | None) -> int:
 
 def _compile(options: argparse.Namespace) -> int:
     # here, so that --help loads none of them
-    from cephos import diagnostics, formats, lint, load  # noqa: PLC0415
-    from cephos.sign import SigningError  # noqa: PLC0415
-    from cephos.write import OutError  # noqa: PLC0415
+    from cephos import diagnostics, load  # noqa: PLC0415
 
     # whatever is built lives until the end: looking for what does not costs a tenth of the time
     gc.disable()
@@ -203,14 +201,13 @@ def _compile(options: argparse.Namespace) -> int:
     status = OK
     try:
         source = load.read(options.site)
-        status = _pipeline(options, source, report)
+        status = OK if _stands(options, source) else _pipeline(options, source, report)
     except load.Unreadable as error:
         source = error.source
         report.extend([error.diagnostic])
         status = UNUSABLE
-    except (OutError, SigningError, lint.LinterMissingError) as error:
-        advice = getattr(error, "advice", None)
-        _say(f"error: {error}" + (f"\n  -> {advice}" if advice else ""))
+    except diagnostics.Obstacle as error:
+        _say(f"error: {error}" + (f"\n  -> {error.advice}" if error.advice else ""))
         status = UNUSABLE
     if options.format == "text":
         colored = _wants_color(options.color, sys.stderr)
@@ -219,8 +216,39 @@ def _compile(options: argparse.Namespace) -> int:
             first = next(iter(report))
             sys.stderr.write(f"For more about a code: cephos-compile --explain {first.code}\n")
     else:
+        from cephos import formats  # noqa: PLC0415  # as above
+
         _print([formats.FORMATS[options.format](report, source)])
     return status or (SITE_HAS_ERRORS if report.errors else OK)
+
+
+def _stands(options: argparse.Namespace, source: Source) -> bool:
+    """Tell whether an earlier run made OUT of just this, so that there is nothing to compile."""
+    if not _only_writes(options):
+        return False
+    from pathlib import Path  # noqa: PLC0415
+
+    from cephos.write import Out  # noqa: PLC0415
+
+    counted = Out(Path(options.out)).standing(_ingredients(source))
+    if counted:
+        _say_written(options, *counted, "")
+    return bool(counted)
+
+
+def _only_writes(options: argparse.Namespace) -> bool:
+    """Tell whether OUT alone, and all of it, shows what the run has done."""
+    more = ("check", "diff", "plan", "host", "archive", "sign")
+    return not any(getattr(options, each) for each in more)
+
+
+def _ingredients(source: Source) -> str:
+    """Return what stands for all that a compilation depends on."""
+    import hashlib  # noqa: PLC0415
+
+    from cephos import cache  # noqa: PLC0415
+
+    return f"{hashlib.sha256(source.text.encode()).hexdigest()} {cache.compiler()}"
 
 
 def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> int:
@@ -269,7 +297,8 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     lint.lint(tree, document, report)
     if report.errors:
         return SITE_HAS_ERRORS
-    return _deliver(options, record.kept(planned, tree), site.signers)
+    made_of = "" if report or site.signers else _ingredients(source)
+    return _deliver(options, record.kept(planned, tree), site.signers, made_of)
 
 
 def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
@@ -278,8 +307,13 @@ def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
     return {host for host in hosts if any(ranges.matches(pattern, host) for pattern in patterns)}
 
 
-def _deliver(options: argparse.Namespace, tree: Tree, signers: tuple[str, ...]) -> int:
-    """Write the tree, or say how OUT differs from it."""
+def _deliver(
+    options: argparse.Namespace, tree: Tree, signers: tuple[str, ...], made_of: str
+) -> int:
+    """Write the tree, or say how OUT differs from it.
+
+    `made_of` is empty if another run on the same description would have more to tell than that.
+    """
     from pathlib import Path  # noqa: PLC0415
 
     from cephos import ship  # noqa: PLC0415
@@ -300,8 +334,7 @@ def _deliver(options: argparse.Namespace, tree: Tree, signers: tuple[str, ...]) 
     change = out.write(tree, partial=partial)
     parts = {"new": change.new(), "changed": change.changed, "removed": change.removed}
     counts = ", ".join(f"{len(paths)} {word}" for word, paths in parts.items() if paths)
-    files = len(change.tree)
-    _say(f"{hosts} hosts, {files} files in {options.out}: {counts or 'nothing to change'}")
+    _say_written(options, hosts, len(change.tree), counts)
     shipped = ship.ship(
         out, change.tree, key=options.sign, signers=signers, archives=options.archive
     )
@@ -309,7 +342,13 @@ def _deliver(options: argparse.Namespace, tree: Tree, signers: tuple[str, ...]) 
         _say(f"{shipped.signed} of {hosts} bundles are signed")
     if shipped.archives:
         _say(f"{shipped.archives} archives in {Path(options.out) / ship.ARCHIVES}")
+    if made_of and _only_writes(options):
+        out.remember(made_of, change.tree)
     return OK
+
+
+def _say_written(options: argparse.Namespace, hosts: int, files: int, counts: str) -> None:
+    _say(f"{hosts} hosts, {files} files in {options.out}: {counts or 'nothing to change'}")
 
 
 def _plan(options: argparse.Namespace, tree: Tree, out: Out) -> int:

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 
+
+class Obstacle(Exception):  # noqa: N818  # not every obstacle is an error: OUT may be in use
+    """What is no fault of the description stops the run; `advice` says what to do."""
+
+    def __init__(self, message: str, advice: str | None = None) -> None:
+        """Keep the advice beside the message."""
+        super().__init__(message)
+        self.advice = advice
+
+
 CATALOGUE: Mapping[str, str] = {
     # E0xx: the input cannot be read as one YAML document
     "E001": "the site description cannot be opened or read",

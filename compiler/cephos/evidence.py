@@ -8,6 +8,9 @@ is remembered of a bundle with a file that is younger than that.
 
 What is remembered lies in the user's cache folder, never in OUT, and says of a bundle: files that
 look like this had those contents. Where it is missing or says otherwise, the files are read.
+
+Also remembered is what all of it was made of. The same compiler makes the same of the same
+description, so while nothing in OUT was touched, there is nothing to compile (`Out.standing`).
 """
 
 from __future__ import annotations
@@ -26,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from cephos.tree import Bundles
-_TICK = 50_000_000
+    from cephos.manifest import Block
+
+_TICK = 20_000_000
 """Nanoseconds; Linux before 6.13 stamps files by a clock that ticks 100 to 1000 times a second."""
 _LOOK = struct.Struct("=5q").pack
 
@@ -39,15 +43,26 @@ class Stamp(NamedTuple):
     newest: int
 
 
-def stamp(host: str, bundles: Bundles, looks: Mapping[str, os.stat_result]) -> Stamp:
+def stamp(host: str, block: Block, looks: Mapping[str, os.stat_result]) -> Stamp:
     """Return what there is to remember of a bundle whose files, by path, look like this."""
     told = [
         (look.st_mode, look.st_ino, look.st_size, look.st_mtime_ns, look.st_ctime_ns)
-        for look in map(looks.__getitem__, bundles.paths)
+        for look in map(looks.__getitem__, block.paths)
     ]
     packed = b"".join([_LOOK(*each) for each in told])
-    digest = hashlib.sha256(bundles.identity(host).encode() + packed).hexdigest()
+    digest = hashlib.sha256(block.identity(host).encode() + packed).hexdigest()
     return Stamp(digest, max([ctime for *_, ctime in told]))
+
+
+class Recalled(NamedTuple):
+    """What a run left for the next."""
+
+    made_of: str
+    """What stands for description and compiler; empty if OUT must be compared with the result."""
+    outside: dict[str, str]
+    """Checksums of the files outside bundles."""
+    bundles: dict[str, str]
+    """Digest of the stamp of each host's bundle."""
 
 
 class Evidence:
@@ -57,37 +72,39 @@ class Evidence:
         """Recall what the last run saw."""
         name = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()
         self._place = cache.folder("out") / f"{name}.json"
-        self._recalled = self._recall()
+        self.recalled = self._recall()
         self.seen: dict[str, Stamp] = {}
         """Bundles that this run has read, made, or found to look as they did."""
 
-    def _recall(self) -> dict[str, str]:
+    def _recall(self) -> Recalled:
         try:
-            recalled = json.loads(self._place.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return recalled if isinstance(recalled, dict) else {}
+            made_of, outside, bundles = json.loads(self._place.read_bytes())
+            return Recalled(str(made_of), dict(outside), dict(bundles))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return Recalled("", {}, {})
 
     def knows(self, host: str) -> bool:
         """Tell whether anything is remembered of a host's bundle."""
-        return host in self._recalled
+        return host in self.recalled.bundles
 
     def holds(self, host: str, seen: Stamp) -> bool:
         """Tell whether the bundle is remembered to have looked so, with just this in it."""
-        return self._recalled.get(host) == seen.digest
+        return self.recalled.bundles.get(host) == seen.digest
 
-    def save(self, hosts: Collection[str]) -> None:
+    def save(self, made_of: str, outside: dict[str, str], hosts: Collection[str]) -> None:
         """Keep for the next run what was seen, and what was recalled of others of these hosts."""
         settled = time.time_ns() - _TICK
-        kept = {host: digest for host, digest in self._recalled.items() if host in hosts}
+        kept = {host: digest for host, digest in self.recalled.bundles.items() if host in hosts}
         kept |= {host: seen.digest for host, seen in self.seen.items() if seen.newest < settled}
-        if kept == self._recalled:
+        told = Recalled(made_of, outside, kept)
+        if told == self.recalled:
             return
+        self.recalled = told
         new = self._place.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self._place.parent.mkdir(parents=True, exist_ok=True)
             try:
-                new.write_text(json.dumps(kept), encoding="utf-8")
+                new.write_text(json.dumps(told), encoding="utf-8")
                 new.replace(self._place)
             except OSError:
                 new.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree.ElementTree import ParseError
 
 from cephos import cache, ini, libvirt
+from cephos.diagnostics import Obstacle
 from cephos.render import RUNTIME, runtime
 from cephos.tree import bundle_path
 
@@ -42,7 +43,7 @@ SHELLCHECK = (
 _ADVICE = "the compiler made this from here; please report it as a fault of the compiler"
 
 
-class LinterMissingError(RuntimeError):
+class LinterMissingError(Obstacle):
     """shellcheck cannot be run here."""
 
 

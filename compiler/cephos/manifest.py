@@ -18,10 +18,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cephos import record
-from cephos.tree import SUMS, File, Tree, split, sums
+from cephos.tree import SUMS, File, Tree, folders_of, split, sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -40,6 +40,24 @@ class Block:
     files: _Entries
     hosts: _Entries
 
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Return the paths of the files of each bundle, in order."""
+        return tuple(sorted(self.files))
+
+    @cached_property
+    def folders(self) -> list[str]:
+        """Return the folders of each bundle, outer ones first."""
+        return folders_of(self.paths)
+
+    @cached_property
+    def _modes(self) -> str:
+        return json.dumps([self.files[path].get("mode") for path in self.paths])
+
+    def identity(self, host: str) -> str:
+        """Return what tells this bundle from any that has other bytes or modes."""
+        return f"{self.hosts[host].get(SUMS)} {self._modes}"
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -51,6 +69,10 @@ class Manifest:
 
     def __bool__(self) -> bool:
         return bool(self.files or self.bundles)
+
+    def blocks(self) -> dict[str, Block]:
+        """Return the block that each host's bundle is of; a list that `of` made has just one."""
+        return {host: block for block in self.bundles for host in block.hosts}
 
     def hosts(self) -> dict[str, frozenset[str]]:
         """Return the paths in the bundle of each host."""
@@ -174,6 +196,8 @@ def of(tree: Tree, kept: Manifest | None = None) -> Manifest:
     told = kept | Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
     if not kept:
         return told
+    from cephos import record  # noqa: PLC0415  # 40 ms that only a run with --host needs
+
     joined = record.joined(kept.about.get("record"), kept.hosts(), tree.about["record"])
     return replace(told, about={**tree.about, "record": joined})
 

@@ -7,10 +7,10 @@ signs the same bytes the same way every time (Ed25519 and RSA do), so signing ag
 from __future__ import annotations
 
 import base64
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cephos.diagnostics import Obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -21,13 +21,8 @@ NAMESPACE = "cephos-bundle"
 SUFFIX = ".sig"
 
 
-class SigningError(Exception):
-    """Nothing was signed; `advice` says what to do."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        """Keep the advice beside the message."""
-        super().__init__(message)
-        self.advice = advice
+class SigningError(Obstacle):
+    """Nothing was signed."""
 
 
 def sign(texts: Sequence[bytes], key: str, signers: Collection[str]) -> list[bytes]:
@@ -43,6 +38,9 @@ def sign(texts: Sequence[bytes], key: str, signers: Collection[str]) -> list[byt
     Raises:
         SigningError: there is no ssh-keygen, it did not sign, or the key is not one of a signer.
     """
+    import subprocess  # noqa: PLC0415  # 20 ms that a run without a key can do without
+    import tempfile  # noqa: PLC0415  # likewise
+
     with tempfile.TemporaryDirectory(prefix="cephos-sign-") as folder:
         names = [str(number) for number in range(len(texts))]
         for name, text in zip(names, texts, strict=True):

@@ -72,10 +72,6 @@ class Bundles:
             for host in self.hosts
         }
 
-    @cached_property
-    def _modes(self) -> str:
-        return " ".join(path for path, file in self.shared.items() if file.executable)
-
     def own(self, host: str) -> dict[str, File]:
         """Return the files that only this host has: the named ones and the checksums of all."""
         source = self.hosts[host]
@@ -91,10 +87,6 @@ class Bundles:
     def digests(self, host: str) -> dict[str, str]:
         """Return the sha256 of the files that only this host has."""
         return self._own_digests[host]
-
-    def identity(self, host: str) -> str:
-        """Return what tells this bundle from any that has other bytes or modes."""
-        return f"{self.digests(host)[SUMS]} {self._modes}"
 
     def files(self, host: str) -> dict[str, File]:
         """Return all files of a host's bundle."""

@@ -14,6 +14,7 @@ import difflib
 import errno
 import fcntl
 import filecmp
+import hashlib
 import os
 import shutil
 import stat
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cephos import manifest, sign
+from cephos.diagnostics import Obstacle
 from cephos.evidence import Evidence, stamp
 from cephos.manifest import Manifest
 from cephos.parallel import halves
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from cephos.evidence import Stamp
+    from cephos.manifest import Block
     from cephos.tree import Bundles, Tree
 
 PENDING = ".cephos-pending.json"
@@ -40,16 +43,8 @@ _NEW = ".cephos-new"
 _MODE = 0o644
 
 
-class OutError(Exception):
-    """OUT cannot be brought to the tree; `advice` says what to do.
-
-    Nothing was changed that a next run would not finish.
-    """
-
-    def __init__(self, message: str, advice: str | None = None) -> None:
-        """Keep the advice beside the message."""
-        super().__init__(message)
-        self.advice = advice
+class OutError(Obstacle):
+    """OUT cannot be brought to the tree; nothing was changed that a next run would not finish."""
 
 
 @dataclass
@@ -145,6 +140,33 @@ class Out:
             ):
                 yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
+    def standing(self, made_of: str) -> tuple[int, int] | None:
+        """Return how many hosts and files OUT holds, if all that it should and made of just this.
+
+        None means that nobody knows: OUT must be compared with the tree.
+
+        Raises:
+            OutError: another compiler is writing it, or something in it cannot be read.
+        """
+        if self._evidence.recalled.made_of != made_of:
+            return None
+        with self.alone():
+            outside = self._evidence.recalled.outside
+            if self.interrupted() or not all(self._is(*told) for told in outside.items()):
+                return None
+            self._drop(_temporary(PENDING))
+            self._bundles_there()  # refuses links
+            blocks = self.made().blocks()
+            unchanged = halves(lambda hosts: self._unchanged(hosts, blocks), list(blocks))
+            if sum(map(len, unchanged)) < len(blocks):
+                return None
+            return len(blocks), len(outside) + sum(len(each.paths) for each in blocks.values())
+
+    def remember(self, made_of: str, tree: Tree) -> None:
+        """Keep for the next run what this tree was made of, which `write` has brought OUT to."""
+        outside = {path: file.digest for path, file in tree.files.items()}
+        self._evidence.save(made_of, outside, tree.hosts)
+
     def write(self, tree: Tree, *, partial: bool = False) -> Change:
         """Bring OUT to the tree; `partial` as in `compare`.
 
@@ -157,7 +179,7 @@ class Out:
             if change:
                 self._write(change)
             self._drop(PENDING)
-            self._evidence.save(change.manifest.hosts())
+            self._evidence.save("", {}, change.manifest.hosts())
             return change
 
     # ---------------------------------------------------------------------------------------------
@@ -196,11 +218,12 @@ class Out:
         wanted, there = change.tree.hosts, self._bundles_there()
         change.bundles += [host for host in wanted if host not in there]
         present = [host for host in wanted if host in there]
-        for unchanged in halves(lambda hosts: self._unchanged(hosts, wanted), present):
+        blocks = change.manifest.blocks()
+        for unchanged in halves(lambda hosts: self._unchanged(hosts, blocks), present):
             self._evidence.seen |= unchanged
         for host in present:
             if host not in self._evidence.seen:
-                self._compare_bundle(change, host, wanted[host], known.get(host, frozenset()))
+                self._compare_bundle(change, host, blocks[host], known.get(host, frozenset()))
         for host, paths in known.items():
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
             if gone and host in there and host not in kept:
@@ -221,38 +244,38 @@ class Out:
         self.refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
         return {entry.name for entry in entries}
 
-    def _unchanged(self, hosts: Iterator[str], wanted: Mapping[str, Bundles]) -> dict[str, Stamp]:
+    def _unchanged(self, hosts: Iterator[str], blocks: Mapping[str, Block]) -> dict[str, Stamp]:
         """Return those whose bundles look as they did when they held just what is wanted."""
         found = {}
         for host in hosts:
-            bundles = wanted[host]
-            looks = self._looks(host, bundles) if self._evidence.knows(host) else None
-            if looks and self._evidence.holds(host, seen := stamp(host, bundles, looks)):
+            block = blocks[host]
+            looks = self._looks(host, block) if self._evidence.knows(host) else None
+            if looks and self._evidence.holds(host, seen := stamp(host, block, looks)):
                 found[host] = seen
         return found
 
-    def _looks(self, host: str, bundles: Bundles) -> dict[str, os.stat_result] | None:
+    def _looks(self, host: str, block: Block) -> dict[str, os.stat_result] | None:
         """Return how the files of a bundle look; None if one is missing, or a folder is a link."""
         folder = f"{self._folder}/hosts/{host}/"
         try:
-            if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in bundles.folders):
+            if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in block.folders):
                 return None
-            return {path: os.lstat(folder + path) for path in bundles.paths}
+            return {path: os.lstat(folder + path) for path in block.paths}
         except OSError:
             return None
 
     def _compare_bundle(
-        self, change: Change, host: str, bundles: Bundles, known: Collection[str]
+        self, change: Change, host: str, block: Block, known: Collection[str]
     ) -> None:
-        self.refuse_links(bundle_path(host, folder) for folder in bundles.folders)
-        files, looks = bundles.files(host), {}
-        for path in bundles.paths:
+        self.refuse_links(bundle_path(host, folder) for folder in block.folders)
+        files, looks = change.tree.hosts[host].files(host), {}
+        for path in block.paths:
             place = bundle_path(host, path)
             look = self._compare_file(change, place, files[path], is_ours=path in known)
             if look:
                 looks[path] = look
         if len(looks) == len(files):
-            self._evidence.seen[host] = stamp(host, bundles, looks)
+            self._evidence.seen[host] = stamp(host, block, looks)
         else:
             change.looks[host] = looks
 
@@ -269,6 +292,13 @@ class Out:
             return look
         (change.changed if is_ours else change.foreign).append(path)
         return None
+
+    def _is(self, path: str, digest: str) -> bool:
+        """Tell whether a file outside bundles has this checksum, and the mode that it should."""
+        there = self.read(path)
+        if there is None or there[1].st_mode & stat.S_IXUSR:
+            return False
+        return hashlib.sha256(there[0]).hexdigest() == digest
 
     def _those_there(self, paths: Iterable[str]) -> list[str]:
         return sorted(path for path in paths if os.path.lexists(self._path(path)))
@@ -369,7 +399,8 @@ class Out:
                 self._unsign(path)
         if change.bundles:
             self._make_folder(self._path("hosts"))
-        for made in halves(lambda hosts: self._make_bundles(hosts, tree), change.bundles):
+        blocks = change.manifest.blocks()
+        for made in halves(lambda hosts: self._make_bundles(hosts, tree, blocks), change.bundles):
             self._evidence.seen |= made
         # the manifest last: until it stands, the list of what is pending tells what is ours
         for path in sorted([*change.made, *change.changed], key=lambda path: path == manifest.NAME):
@@ -380,7 +411,7 @@ class Out:
                 file = tree.hosts[owner].files(owner)[inside]
                 change.looks[owner][inside] = self.put(path, file)
         for host, looks in change.looks.items():
-            self._evidence.seen[host] = stamp(host, tree.hosts[host], looks)
+            self._evidence.seen[host] = stamp(host, blocks[host], looks)
         for path in change.removed:
             self.remove(path)
 
@@ -391,12 +422,17 @@ class Out:
         if there and sign.is_ours(there[0]):
             self._path(signature).unlink()
 
-    def _make_bundles(self, hosts: Iterator[str], tree: Tree) -> dict[str, Stamp]:
+    def _make_bundles(
+        self, hosts: Iterator[str], tree: Tree, blocks: Mapping[str, Block]
+    ) -> dict[str, Stamp]:
         """Make bundles that are not there; return what there is to remember of them."""
-        return {host: self._make_bundle(host, tree.hosts[host]) for host in hosts}
+        return {
+            host: stamp(host, blocks[host], self._make_bundle(host, tree.hosts[host]))
+            for host in hosts
+        }
 
-    def _make_bundle(self, host: str, bundles: Bundles) -> Stamp:
-        """Make a bundle beside its place, and bring it there in one step."""
+    def _make_bundle(self, host: str, bundles: Bundles) -> dict[str, os.stat_result]:
+        """Make a bundle beside its place, and bring it there in one step; return how it looks."""
         place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
         files = bundles.files(host)
         # plain calls: a Path for each of a hundred thousand files would cost as much as to write it
@@ -409,7 +445,7 @@ class Out:
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
-        return stamp(host, bundles, looks)
+        return looks
 
     def put(self, path: str, file: File) -> os.stat_result:
         """Make or replace one file; return how it looks then."""
