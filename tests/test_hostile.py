@@ -30,6 +30,7 @@ FULL: dict[str, Any] = {
     "clusters": {
         "thecluster": {
             "release": "squid",
+            "keys": "made",
             "fsid": "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10",
             "mon_host": ["themon"],
             "pools": {
@@ -59,6 +60,7 @@ FULL: dict[str, Any] = {
                     "pool": "volumes",
                     "client": "volumes-user",
                     "volume_backend_name": "thetype",
+                    "trash": "schedule",
                     "options": {"replication_device": "thedevice"},
                 }
             }

@@ -244,6 +244,22 @@ ROWS = (
         (("  ceph1: {roles: [ceph-admin]}\n", ""), ("[glance,", "[ceph-admin, glance,")),
     ),
     Row(
+        "E215",
+        (("release: squid", "release: squid\n    keys: delivered"),),
+        "21:19: error[E215]: keys are delivered, so no host of this site makes pools, users and"
+        " keys",
+        (
+            ("release: squid", "release: squid\n    keys: delivered"),
+            ("  ceph1: {roles: [ceph-admin]}\n", ""),
+        ),
+    ),
+    Row(
+        "E241",
+        (('"2025.1"', "zed"), ("client: cinder}", "client: cinder, trash: schedule}")),
+        "17:51: error[E241]: in zed Cinder leaves nothing in the trash to be purged",
+        (("client: cinder}", "client: cinder, trash: schedule}"),),
+    ),
+    Row(
         "E217",
         (("os1:", "os[1-2]:"),),
         "21:29: error[E217]: 2 hosts have the role 'cinder', and would run backend 'rbd' side"

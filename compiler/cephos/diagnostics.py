@@ -79,6 +79,7 @@ CATALOGUE: Mapping[str, str] = {
     "E219": "section that is not free for a backend",
     "E221": "service that would be the cluster's administrator",
     "E222": "address that no monitor can have",
+    "E241": "setting that the release has no use for",
     # W3xx: allowed, but probably not meant
     "W301": "pool that no service uses",
     "W302": "service that no host runs",

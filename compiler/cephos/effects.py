@@ -78,13 +78,17 @@ class _Step:
     def _text(self, path: str) -> str:
         return self._bundle[path].data.decode()
 
-    def _verb(self, verb: str, words: list[str]) -> None:  # noqa: C901  # one case per verb
+    def _verb(self, verb: str, words: list[str]) -> None:  # noqa: C901, PLR0912  # one case per verb
         match verb, words:
             case "cluster", [name, *_]:
                 self._cluster = name
             case "pool", [name, *_]:
                 # its settings are only those it is created with
                 self._manages[f"pool {name} of cluster {self._cluster}"] = {}
+            case "trash_schedule", [pool, interval]:
+                self._manages[f"trash of pool {pool} of cluster {self._cluster}"] = {
+                    "purged every": interval
+                }
             case "client", [name, *caps]:
                 thing = f"client.{name} of cluster {self._cluster}"
                 self._manages[thing] = dict(zip(caps[::2], caps[1::2], strict=True))

@@ -208,8 +208,8 @@ def _cache_key(path: str, file: File) -> str:
         " ".join(SHELLCHECK).encode(),
         path.encode(),
         file.data,
-        # a runtime file is checked together with what it sources
-        *(runtime().values() if path in RUNTIME else ()),
+        # a runtime file or tool is checked together with what it sources
+        *(() if path.startswith("steps/") else runtime().values()),
     ]
     return hashlib.sha256(b"\0".join(inputs)).hexdigest()
 

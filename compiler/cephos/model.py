@@ -54,6 +54,8 @@ class Cluster:
     mon_host: tuple[str, ...]
     pools: Mapping[str, Pool]
     secret_uuids: Mapping[str, str]
+    delivered: bool
+    """Whether another team makes its pools, users and keys, and no host of the site does."""
     path: Path
 
     @property
@@ -91,6 +93,8 @@ class Backend(Store):
 
     name: str
     volume_backend_name: str
+    trash: str | None
+    """Who empties the trash: `schedule` is Ceph, anything else Cinder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +250,7 @@ class _Builder:
                 for client, settings in entry.get("clients", {}).items()
                 if "secret_uuid" in settings
             },
+            delivered=entry.get("keys") == "delivered",
             path=path,
         )
 
@@ -282,6 +287,7 @@ class _Builder:
             pool=entry["pool"],
             client=entry["client"],
             volume_backend_name=entry.get("volume_backend_name", name),
+            trash=entry.get("trash"),
             options=entry.get("options", {}),
             path=("services", "cinder", "backends", name),
         )

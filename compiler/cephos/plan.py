@@ -77,6 +77,12 @@ TOOLS = {
 }
 """What helps people on hosts of each role."""
 
+TRASH_INTERVAL = "15m"
+"""How often Ceph purges the trash of a pool, where that is its part."""
+
+MAKE_HANDOFF = Tool("make-handoff", "seal keyrings that were delivered into this host's hand-off")
+"""What helps where no `ceph-admin` host makes hand-offs."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -149,6 +155,15 @@ class Plan:
         return list(dict.fromkeys(key.client for keyrings in carried for key in keyrings))
 
     @property
+    def delivered(self) -> list[Cluster]:
+        """Return the clusters whose pools, users and keys another team makes."""
+        return [cluster for cluster in self.site.clusters.values() if cluster.delivered]
+
+    def scheduled_trash(self, cluster: Cluster) -> dict[str, str]:
+        """Return the cluster's pools whose trash Ceph purges, each with how often."""
+        return scheduled_trash(self.site, cluster)
+
+    @property
     def snapshots_set_locations(self) -> bool:
         """Tell whether copy-on-write snapshots cost Glance's protection of locations."""
         return services.snapshots_set_locations(self.site)
@@ -163,6 +178,12 @@ class Plan:
         keyring = services.Keyring(cluster.name, client)
         holding = (profile for profile in self.profiles if keyring in profile.keyrings)
         return [group for profile in holding for group in profile.groups]
+
+
+def scheduled_trash(site: Site, cluster: Cluster) -> dict[str, str]:
+    """Return the cluster's pools whose trash Ceph purges, each with how often."""
+    stores = [store for store in site.backends if store.cluster is cluster]
+    return {store.pool: TRASH_INTERVAL for store in stores if store.trash == "schedule"}
 
 
 def plan(site: Site) -> Plan:
@@ -235,8 +256,14 @@ class _Profile:
             steps=tuple(self._steps),
             files=tuple(self._files),
             keyrings=tuple(services.keyrings(self._site, self._group)),
-            tools=tuple(tool for role in _in_order(roles) for tool in TOOLS.get(role, ())),
+            tools=tuple(self._tools()),
         )
+
+    def _tools(self) -> Iterator[Tool]:
+        for role in _in_order(self._group.roles):
+            yield from TOOLS.get(role, ())
+        if self._cluster.delivered:
+            yield MAKE_HANDOFF
 
     def _step(self, number: int, name: str, purpose: str, source: Path, **context: Any) -> None:
         context["cluster"] = self._cluster
@@ -279,6 +306,7 @@ class _Profile:
             " never changed.",
             (*source, "pools"),
             pools=pools,
+            scheduled=scheduled_trash(self._site, cluster),
         )
         self._step(
             20,

@@ -120,6 +120,9 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
         "RUNBOOK.md": File(runbook.encode(), "site"),
         "review.html": File(review.page(plan, bundles, document).encode(), "site"),
     }
+    if plan.delivered:
+        asked = _markdown().get_template("CEPH-TEAM.md.j2").render(plan=plan, site=plan.site)
+        files["CEPH-TEAM.md"] = File(asked.encode(), "clusters")
     return Tree(about, files, bundles)
 
 

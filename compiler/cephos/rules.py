@@ -373,8 +373,17 @@ def _splits(item: str | int) -> bool:
 
 @_rule(ROLES)
 def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E215: exactly one host makes pools, users and hand-offs."""
+    """E215: one host makes pools, users and hand-offs, or none where keys are delivered."""
     admins = site.hosts_with(CEPH_ADMIN)
+    if any(cluster.delivered for cluster in site.clusters.values()):
+        for group in site.groups_with(CEPH_ADMIN):
+            yield Diagnostic(
+                "E215",
+                "keys are delivered, so no host of this site makes pools, users and keys",
+                at.role(group, CEPH_ADMIN),
+                help="drop the role, or `keys: delivered` of the cluster",
+            )
+        return
     if len(admins) == 1:
         return
     for group in site.groups_with(CEPH_ADMIN):
@@ -389,7 +398,8 @@ def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
             "E215",
             "no host has the role 'ceph-admin', so nobody would make pools, users and keys",
             at.key(("hosts",)),
-            help="give the role to one host that has the cluster's admin keyring",
+            help="give the role to one host that has the cluster's admin keyring; if another team"
+            " makes them, say `keys: delivered` of the cluster",
         )
 
 
@@ -420,6 +430,21 @@ def backends_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnost
                 at.key(backend.path),
                 help="Cinder or one of its libraries reads other options there: choose another"
                 " name, such as rbd",
+            )
+
+
+@_rule(RELEASE)
+def trash_is_there_to_be_emptied(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E241: before 2024.1 Cinder deletes volumes itself (its release notes, 24.0.0)."""
+    if knowledge.behaves("cinder_leaves_trash", site.release):
+        return
+    for backend in site.backends:
+        if backend.trash:
+            yield Diagnostic(
+                "E241",
+                f"in {site.release.name} Cinder leaves nothing in the trash to be purged",
+                at.value((*backend.path, "trash")),
+                help="leave it out",
             )
 
 

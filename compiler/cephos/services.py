@@ -201,7 +201,7 @@ def cinder_conf(site: Site) -> Sections:
             # guests may give space back
             "report_discard_supported": "true",
         }
-        if knowledge.behaves("cinder_leaves_trash", site.release):
+        if knowledge.behaves("cinder_leaves_trash", site.release) and backend.trash != "schedule":
             section["enable_deferred_deletion"] = "true"
         neighbours = [store for store in site.stores() if store is not backend]
         if any(

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiling import ROOT
+from compiling import ROOT, compiled
+from real.bundles import BUNDLE, apply, statuses
 from rig import Host, Rig, ceph
 from rig.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rig.ceph import Ceph
 
@@ -109,3 +111,36 @@ def test_what_cannot_be_judged_is_said(cluster: Ceph) -> None:
     done = cluster.host.run(TOOL, "--cluster", "absent", check=False)
     assert (done.returncode, "cannot list the pools" in done.stderr) == (69, True)
     assert cluster.host.run(TOOL, "--brake", check=False).returncode == 64
+
+
+SITE = """
+version: 1
+site: lab
+openstack: {release: "2025.1", platform: debian}
+clusters:
+  ceph:
+    release: pacific
+    fsid: FSID
+    mon_host: [192.168.8.11]
+    pools: {volumes: {pg_num: 8, autoscale: "off"}}
+services:
+  cinder: {backends: {rbd: {pool: volumes, client: cinder, trash: schedule}}}
+hosts:
+  ceph1: {roles: [ceph-admin]}
+  ctl1: {roles: [cinder]}
+"""
+
+
+def test_ceph_empties_the_trash_where_the_site_says_so(cluster: Ceph, tmp_path: Path) -> None:
+    host = cluster.host
+    fsid = cluster.run("fsid").strip()
+    host.put(compiled(tmp_path, SITE.replace("FSID", fsid)) / "hosts/ceph1", BUNDLE)
+    schedule = ("rbd", "trash", "purge", "schedule", "ls", "--pool", "volumes")
+    assert statuses(apply(host))["10-pools trash of pool volumes of cluster ceph"] == "changed"
+    assert host.run(*schedule).stdout == "every 15m\n"
+    assert "0 changed" in apply(host)
+    # another that a person has set is theirs
+    host.run("rbd", "trash", "purge", "schedule", "rm", "--pool", "volumes", "15m")
+    host.run("rbd", "trash", "purge", "schedule", "add", "--pool", "volumes", "1h")
+    assert "0 changed" in apply(host)
+    assert host.run(*schedule).stdout == "every 1h\n"

@@ -397,9 +397,9 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
   if [[ $from == "$RUN"/* ]]; then from=$(<"$RUN/keys/from"); fi
   ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
   if ((rc)) && [[ $CAUSE == 'no answer'* ]]; then
-    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' on the ceph-admin host"
+    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' where it is administered"
   elif ((rc)); then
-    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $CAUSE" "the client has another key by now, or does not exist: ./apply on the ceph-admin host, carry the hand-off that it writes, and delete older ones"
+    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $CAUSE" "the client has another key by now, or does not exist: have the hand-offs made anew (./apply on the ceph-admin host, or tools/make-handoff), carry this host's, and delete older ones"
   elif [[ $OUTPUT != "$FSID" ]]; then
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
@@ -499,6 +499,24 @@ pool_do() { # NAME SETTING…: one command makes the pool with all its settings,
     attempt "create pool $1" "${CEPH[@]}" osd pool create "$1" --pool_type replicated "${@:2}"
   fi
   attempt "initialise pool $1 for rbd" rbd --cluster "$CLUSTER" pool init "$1"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# trash_schedule POOL INTERVAL: Ceph's managers purge the pool's trash; a schedule that somebody has set already is as good
+
+trash_schedule() { act trash_schedule '' "trash of pool $1 of cluster $CLUSTER" "$@"; }
+
+trash_schedule_need() { need_admin || :; }
+
+trash_schedule_compare() { # POOL INTERVAL
+  DIFFERS="is purged every $2"
+  if ! pool_exists "$1"; then return 0; fi
+  attempt 'read its schedule' rbd --cluster "$CLUSTER" trash purge schedule ls --pool "$1"
+  if [[ $OUTPUT == *every* ]]; then DIFFERS=''; fi
+}
+
+trash_schedule_do() { # POOL INTERVAL
+  attempt 'schedule its purge' rbd --cluster "$CLUSTER" trash purge schedule add --pool "$1" "$2"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -731,7 +749,7 @@ open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
 damaged_handoff() { # FILE CAUSE: ends the run; nothing has been changed yet
   WHAT=''
   report failed "the hand-off $1 is refused: $2"
-  advise "copy $HOST.tar again from $HANDOFFS/ on the ceph-admin host and compare its sha256sum"
+  advise "copy $HOST.tar again from where it was made, and compare its sha256sum"
   trap - ERR
   exit 65
 }
@@ -773,7 +791,7 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE [USER…]
   if (($# > 4)); then need_command setfacl acl; fi
   if ! getent group "${3#*:}" >/dev/null; then refuse 69 "there is no group '${3#*:}' on this host" "install the service's package first"; fi
   if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff ]]; then
-    refuse 65 "no hand-off has its key, and it is not here yet" "carry $HANDOFFS/$HOST.tar from the ceph-admin host to the same place here, or name it with --handoff"
+    refuse 65 "no hand-off has its key, and it is not here yet" "carry $HOST.tar to $HANDOFFS/ here, as RUNBOOK.md says, or name it with --handoff"
   fi
   need_client "$2" || :
 }
@@ -934,7 +952,7 @@ reach_pool_need() { # NAME POOL USER
   need_user "$3"
   if ! command -v rbd >/dev/null || ! need_client "$1"; then return 0; fi
   if ! ask_as "$1" rbd --client_mount_timeout "$CEPH_PATIENCE" ls --pool "$2"; then
-    refuse 69 "$CAUSE" "./apply on the ceph-admin host makes the pool and the client's capabilities; if it has, look at 'ceph -s' there"
+    refuse 69 "$CAUSE" "./apply on the ceph-admin host, or another team by CEPH-TEAM.md, makes the pool and the client's capabilities; if they are there, look at 'ceph -s'"
   fi
 }
 
