@@ -122,13 +122,12 @@ def bounds(words: str, minimum: float | None, maximum: float | None) -> str:
 
 
 def releases() -> Iterator[str]:
-    """Yield the releases and platforms that this version supports."""
+    """Yield the releases and platforms that this version knows."""
     yield "## Releases and platforms\n"
     names = {
         product: ", ".join(
             f"`{each.name}`" + (f" ({each.code_name})" if each.code_name else "")
             for each in knowledge.releases(product)
-            if each.supported
         )
         for product in ("openstack", "ceph")
     }
@@ -147,7 +146,6 @@ def releases() -> Iterator[str]:
 
 def options(service: str) -> Iterator[str]:
     """Yield the options of a service that a site may set."""
-    supported = [each for each in knowledge.releases("openstack") if each.supported]
     home = knowledge.HOME[service]
     yield f"### {service}\n"
     yield from table(
@@ -157,16 +155,25 @@ def options(service: str) -> Iterator[str]:
                 f"`{option.name if option.section == home else option.full_name}`",
                 ", ".join(f"`{each}`" for each in option.choices)
                 or bounds(option.type, option.minimum, option.maximum),
-                ", ".join(
-                    each.name + (" (deprecated)" if option.deprecated_in(each) else "")
-                    for each in supported
-                    if option.known_in(each)
-                ),
+                span(option),
             )
             for option in knowledge.options(service).values()
-            if any(map(option.known_in, supported)) and option.full_name not in MANAGED[service]
+            if span(option) and option.full_name not in MANAGED[service]
         ),
     )
+
+
+def span(option: knowledge.Option) -> str:
+    """Return the releases that read an option, and which of them warn of it; '' if none does."""
+    every = knowledge.releases("openstack")
+    reading = [each for each in every if option.known_in(each)]
+    if not reading:
+        return ""
+    words = [f"from {reading[0].name}"] if reading[0] is not every[0] else []
+    words += [f"to {reading[-1].name}"] if reading[-1] is not every[-1] else []
+    warning = next((each for each in reading if option.deprecated_in(each)), None)
+    deprecated = f", deprecated from {warning.name}" if warning else ""
+    return (" ".join(words) or "all") + deprecated
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

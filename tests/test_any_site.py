@@ -41,12 +41,19 @@ ASCII = st.characters(max_codepoint=127)
 LINES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=20)
 PLATFORMS = st.sampled_from(sorted(knowledge.platforms()))
 LABELS = st.from_regex(r"[a-z][a-z0-9]{0,7}", fullmatch=True)
-POOLS = some(
-    pg_num=st.integers(0, 16).map(lambda power: 2**power),
+PG_NUMS = st.integers(0, 16).map(lambda power: 2**power)
+OLD_POOLS = st.fixed_dictionaries(
+    {"pg_num": PG_NUMS},
+    optional={
+        "size": st.integers(2, 10),
+        "crush_rule": form(FORMS["pool"]["properties"]["crush_rule"]),
+    },
+)
+"""What every release of Ceph takes."""
+POOLS = OLD_POOLS | some(
+    pg_num=PG_NUMS,
     autoscale=st.sampled_from(FORMS["pool"]["properties"]["autoscale"]["enum"]),
     target_size_ratio=st.floats(0.01, 1000) | st.integers(1, 1000),
-    size=st.integers(2, 10),
-    crush_rule=form(FORMS["pool"]["properties"]["crush_rule"]),
 )
 MONITORS = st.one_of(
     st.ip_addresses(v=4).map(str),
@@ -55,8 +62,8 @@ MONITORS = st.one_of(
 )
 
 
-def supported(product: str) -> st.SearchStrategy[str]:
-    return st.sampled_from([each.name for each in knowledge.releases(product) if each.supported])
+def releases(product: str) -> st.SearchStrategy[str]:
+    return st.sampled_from([each.name for each in knowledge.releases(product)])
 
 
 @st.composite
@@ -67,6 +74,11 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
     hosts = draw(st.lists(LABELS, min_size=4, max_size=4, unique=True))
     uses = [{"pool": pool, "client": client} for pool, client in zip(pools, clients, strict=True)]
     secrets = some(secret_uuid=form(FORMS["uuid"]))
+    release, ceph = draw(releases("openstack")), draw(releases("ceph"))
+    kinds = OLD_POOLS if ceph in {"luminous", "mimic", "nautilus"} else POOLS
+    described_stores = (
+        {} if release in {"queens", "rocky", "stein"} else {"store_description": LINES}
+    )
     wide = draw(st.sampled_from(["", "-[1-3]", "-[08-11]", "[1,3]x[0-1]"]))
     described = [
         (hosts[0], ["ceph-admin"]),
@@ -77,19 +89,19 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "version": 1,
         "site": draw(form(SCHEMA["properties"]["site"])),
-        "openstack": {"release": draw(supported("openstack")), "platform": draw(PLATFORMS)},
+        "openstack": {"release": release, "platform": draw(PLATFORMS)},
         "clusters": {
             draw(LABELS): {
-                "release": draw(supported("ceph")),
+                "release": ceph,
                 "fsid": draw(form(FORMS["uuid"])),
                 "mon_host": draw(st.lists(MONITORS, min_size=1, max_size=5, unique=True)),
-                "pools": {pool: draw(POOLS) for pool in pools},
+                "pools": {pool: draw(kinds) for pool in pools},
                 "clients": {client: draw(secrets) for client in clients[1:]},
             }
         },
         "services": {
             "glance": uses[0]
-            | draw(some(copy_on_write=st.booleans(), options=some(store_description=LINES))),
+            | draw(some(copy_on_write=st.booleans(), options=some(**described_stores))),
             "cinder": {
                 "backends": {
                     f"{draw(LABELS)}-rbd": uses[1]

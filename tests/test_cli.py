@@ -43,10 +43,12 @@ def test_an_error_writes_nothing_and_shows_the_line(tmp_path: Path) -> None:
     ran = run(tmp_path, "site.yaml", "-o", "out", site=site)
     assert ran.status == 1
     assert ran.stderr == (
-        "site.yaml:6:14: error[E201]: 'squit' is not a release of ceph; did you mean 'squid'?\n"
+        "site.yaml:6:14: error[E201]: 'squit' is not a known release of ceph; did you mean"
+        " 'squid'?\n"
         "6 |     release: squit\n"
         "  |              ^^^^^\n"
-        "  = help: supported are pacific, quincy, reef, squid, tentacle\n"
+        "  = help: known are luminous, mimic, nautilus, octopus, pacific, quincy, reef, squid,"
+        " tentacle\n"
         "For more about a code: cephos-compile --explain E201\n"
     )
     assert not (tmp_path / "out").exists()

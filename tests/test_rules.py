@@ -43,20 +43,20 @@ ROWS = (
     Row(
         "E201",
         (('"2025.1"', "epxoy"),),
-        "3:22: error[E201]: 'epxoy' is not a release of openstack; did you mean 'epoxy'?",
+        "3:22: error[E201]: 'epxoy' is not a known release of openstack; did you mean 'epoxy'?",
         (('"2025.1"', "Epoxy"),),
     ),
     Row(
         "E201",
-        (('"2025.1"', "queens"),),
-        "3:22: error[E201]: this version does not support openstack queens",
-        (('"2025.1"', "zed"),),
+        (('"2025.1"', "pike"),),
+        "3:22: error[E201]: 'pike' is not a known release of openstack",
+        (('"2025.1"', "Queens"),),
     ),
     Row(
         "E201",
-        (("squid", "luminous"),),
-        "6:14: error[E201]: this version does not support ceph luminous",
-        (("squid", "pacific"),),
+        (("squid", "jewel"),),
+        "6:14: error[E201]: 'jewel' is not a known release of ceph",
+        (("squid", "octopus"),),
     ),
     Row(
         "E202",
@@ -300,6 +300,29 @@ ROWS = (
         )
     ),
     Row(
+        "E231",
+        (("squid", "nautilus"), ("vms: {}", "vms: {size: 2}")),
+        "11:7: error[E231]: pool 'volumes' needs pg_num: nautilus makes no pool without\n"
+        "12:7: error[E231]: pool 'vms' needs pg_num: nautilus makes no pool without",
+        (("squid", "octopus"), ("vms: {}", "vms: {size: 2}")),
+    ),
+    Row(
+        "E231",
+        (
+            ("squid", "mimic"),
+            ("vms: {}", "vms: {pg_num: 8, autoscale: warn}"),
+            ("volumes: {}", "volumes: {pg_num: 8, target_size_ratio: 1}"),
+        ),
+        "11:28: error[E231]: mimic has no autoscaler, so pool 'volumes' cannot have"
+        " 'target_size_ratio'\n"
+        "12:24: error[E231]: mimic has no autoscaler, so pool 'vms' cannot have 'autoscale'",
+        (
+            ("squid", "nautilus"),
+            ("vms: {}", "vms: {pg_num: 8, autoscale: warn}"),
+            ("volumes: {}", "volumes: {pg_num: 8, target_size_ratio: 1}"),
+        ),
+    ),
+    Row(
         "W301",
         ((POOLS, POOLS + "      backups: {}\n"),),
         "13:7: warning[W301]: pool 'backups' is not used by any service",
@@ -413,7 +436,7 @@ def test_what_follows_from_a_fault_is_not_told(
 def test_options_are_not_held_against_a_release_that_is_none(tmp_path: Path) -> None:
     of_2026 = options(CINDER, "disk_geometry: 4k")
     assert codes_and_places(tmp_path, edited(of_2026)) == ["17:54 E212"]
-    assert codes_and_places(tmp_path, edited(of_2026, ('"2025.1"', "gazpacho"))) == ["3:22 E201"]
+    assert codes_and_places(tmp_path, edited(of_2026, ('"2025.1"', "gazpatcho"))) == ["3:22 E201"]
     # one that only lacks its quotes is what it says
     unquoted = edited(of_2026, ('"2025.1"', "2025.1"))
     assert codes_and_places(tmp_path, unquoted) == ["3:22 E103"]

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Access:
-    """What one client needs: pools in the order in which they were asked for, each once."""
+    """What one client of a cluster needs: pools in the order of first use, each once."""
 
+    cluster: Cluster
     write: dict[str, None] = field(default_factory=dict)
     read: dict[str, None] = field(default_factory=dict)
 
@@ -34,13 +35,16 @@ class Access:
         read = [
             f"profile rbd-read-only pool={pool}" for pool in self.read if pool not in self.write
         ]
-        # on the managers only what changes images: `rbd trash purge schedule`, background deletion
-        return {"mon": "profile rbd", "osd": ", ".join(write + read), "mgr": ", ".join(write)}
+        granted = {"mon": "profile rbd", "osd": ", ".join(write + read)}
+        if knowledge.behaves("mgr_profile", self.cluster.release):
+            # only what changes images: `rbd trash purge schedule`, background deletion
+            granted["mgr"] = ", ".join(write)
+        return granted
 
 
 def access(site: Site, cluster: Cluster) -> dict[str, Access]:
     """Return what each client of the cluster needs, by client name, in order of first use."""
-    needs: defaultdict[str, Access] = defaultdict(Access)
+    needs: defaultdict[str, Access] = defaultdict(lambda: Access(cluster))
     glance, nova = site.glance, site.nova
     backends = [backend for backend in site.backends if backend.cluster is cluster]
     if glance and glance.cluster is cluster:

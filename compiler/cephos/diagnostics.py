@@ -63,7 +63,7 @@ CATALOGUE: Mapping[str, str] = {
     "E122": "host range that names too many hosts",
     "E123": "not a host name",
     # E2xx: the site contradicts itself or what is known of its releases
-    "E201": "release that is unknown or not supported",
+    "E201": "unknown release",
     "E202": "unknown platform",
     "E203": "client that no service uses",
     "E204": "pool that the cluster does not have",
@@ -79,6 +79,7 @@ CATALOGUE: Mapping[str, str] = {
     "E219": "section that is not free for a backend",
     "E221": "service that would be the cluster's administrator",
     "E222": "address that no monitor can have",
+    "E231": "pool setting that its Ceph release needs or does not have",
     "E241": "setting that the release has no use for",
     # W3xx: allowed, but probably not meant
     "W301": "pool that no service uses",

@@ -24,7 +24,14 @@ HANDOFFS = "hand-offs"
 """The thing that stands for all hand-offs: which there are follows from the other hosts."""
 
 _PROOFS = frozenset(
-    {"client_reads", "client_refused", "keep_image_stores", "not_overridden", "reach_pool"}
+    {
+        "client_reads",
+        "client_refused",
+        "keep_image_stores",
+        "not_multi_store",
+        "not_overridden",
+        "reach_pool",
+    }
 )
 _NO_VERBS = frozenset({".", "unset"})
 
@@ -82,7 +89,7 @@ class _Step:
         match verb, words:
             case "cluster", [name, *_]:
                 self._cluster = name
-            case "pool", [name, *_]:
+            case "pool" | "pool_step_by_step", [name, *_]:
                 # its settings are only those it is created with
                 self._manages[f"pool {name} of cluster {self._cluster}"] = {}
             case "trash_schedule", [pool, interval]:

@@ -21,12 +21,12 @@ OptionValue = str | int | float | bool | list[str | int]
 
 @dataclass(frozen=True)
 class Release:
-    """An OpenStack or Ceph release; `order` counts from the oldest known."""
+    """A release of `openstack` or `ceph`; `order` counts from the oldest known."""
 
+    product: str
     name: str
     order: int
     code_name: str | None
-    supported: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _data(name: str) -> dict[str, Any]:
 def releases(product: str) -> tuple[Release, ...]:
     """Return the releases of `openstack` or `ceph`, oldest first."""
     return tuple(
-        Release(row["name"], order, row.get("code_name"), row.get("supported", False))
+        Release(product, row["name"], order, row.get("code_name"))
         for order, row in enumerate(_data("releases")[product])
     )
 
@@ -108,11 +108,11 @@ def release_names(product: str) -> Mapping[str, Release]:
 
 
 def within(release: Release, since: str | None, until: str | None) -> bool:
-    """Tell whether an OpenStack release lies between two others, both included.
+    """Tell whether a release lies between two others of its product, both included.
 
     A name older than every release in the data (an option's origin in Mitaka, say) is before all.
     """
-    names = release_names("openstack")
+    names = release_names(release.product)
     first = names[since].order if since and since in names else 0
     if until is None:
         return release.order >= first
@@ -120,7 +120,7 @@ def within(release: Release, since: str | None, until: str | None) -> bool:
 
 
 def behaves(behaviour: str, release: Release) -> bool:
-    """Tell whether an OpenStack release has one of the behaviours in `releases.toml`."""
+    """Tell whether a release has one of the behaviours in `releases.toml`."""
     span = _data("releases")["behaviour"][behaviour]
     return within(release, span.get("since"), span.get("until"))
 

@@ -201,23 +201,19 @@ class _Builder:
     def _release(self, product: str, spelling: str, path: Path) -> Release:
         names = knowledge.release_names(product)
         release = names.get(spelling.lower())
-        if release and release.supported:
+        if release:
             return release
-        supported = [each for each in knowledge.releases(product) if each.supported]
-        guess = did_you_mean(
-            spelling.lower(), [name for name, each in names.items() if each.supported]
-        )
+        known = knowledge.releases(product)
+        guess = did_you_mean(spelling.lower(), names)
         self._report.add(
             "E201",
-            f"this version does not support {product} {release.name}"
-            if release
-            else f"{quote(spelling)} is not a release of {product}"
+            f"{quote(spelling)} is not a known release of {product}"
             + (f"; did you mean {quote(guess)}?" if guess else ""),
             self._document.span(path),
-            help=f"supported are {', '.join(each.name for each in supported)}",
+            help=f"known are {', '.join(each.name for each in known)}",
         )
         self._unsound.add(path)
-        return supported[-1]
+        return known[-1]
 
     def _platform(self, name: str, path: Path) -> Platform:
         known = knowledge.platforms()

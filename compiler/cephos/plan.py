@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cephos import caps, ini, ranges, services, sign
+from cephos import caps, ini, knowledge, ranges, services, sign
 from cephos.libvirt import libvirt_secret
 from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
 
@@ -307,6 +307,9 @@ class _Profile:
             (*source, "pools"),
             pools=pools,
             scheduled=scheduled_trash(self._site, cluster),
+            verb="pool"
+            if knowledge.behaves("pool_settings_by_name", cluster.release)
+            else "pool_step_by_step",
         )
         self._step(
             20,
@@ -360,6 +363,7 @@ class _Profile:
         glance = self._site.glance
         assert glance  # noqa: S101  # rule E206
         unit = self._group.platform.units[GLANCE]
+        option, stores = services.glance_stores(self._site)
         self._step(
             50,
             "glance",
@@ -369,8 +373,9 @@ class _Profile:
             store=glance,
             unit=unit,
             patch="glance-api.conf",
-            stores=list(services.GLANCE_STORES.values()),
-            backends=services.glance_backends(),
+            types=list(services.GLANCE_STORES.values()),
+            option=option,
+            stores=stores,
             keyring=self._keyring(glance.client),
         )
         self._patch(
@@ -378,7 +383,7 @@ class _Profile:
             unit.conf,
             services.glance_conf(self._site, glance),
             glance.path,
-            f"\nenabled_backends is not here: the step puts {','.join(services.glance_backends())}"
+            f"\n{option.split('.')[1]} is not here: the step puts {','.join(stores)}"
             "\nin front of what it lists already.",
         )
 

@@ -34,6 +34,7 @@ LABEL = 63
 """Longest part of a host name between dots: RFC 1035, section 2.3.4."""
 ANY = "*"
 RELEASE: Path = ("openstack", "release")
+CEPH_RELEASE: Path = ("clusters", ANY, "release")
 POOLS: Path = ("clusters", ANY, "pools", ANY)
 STORES: Path = ("services", ANY, "backends", ANY)
 ROLES: Path = ("hosts", ANY, "roles", ANY)
@@ -498,6 +499,33 @@ def _is(kind: Callable[[str], object], text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@_rule(CEPH_RELEASE)
+def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E231: the Ceph release makes a pool with what is said of it, and with no less."""
+    for cluster in site.clusters.values():
+        by_name = knowledge.behaves("pool_settings_by_name", cluster.release)
+        autoscaler = knowledge.behaves("pg_autoscaler", cluster.release)
+        for pool in cluster.pools.values():
+            if pool.pg_num is None and not by_name:
+                yield Diagnostic(
+                    "E231",
+                    f"pool {quote(pool.name)} needs pg_num: {cluster.release.name} makes no pool"
+                    " without",
+                    at.key(pool.path),
+                    help="give about 100 placement groups for each OSD, over all pools and"
+                    " replicas, as a power of two",
+                )
+            for key in ("autoscale", "target_size_ratio"):
+                if getattr(pool, key) is not None and not autoscaler:
+                    yield Diagnostic(
+                        "E231",
+                        f"{cluster.release.name} has no autoscaler, so pool {quote(pool.name)}"
+                        f" cannot have {quote(key)}",
+                        at.key((*pool.path, key)),
+                        help="leave it out, and give pg_num",
+                    )
 
 
 @_rule(STORES)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cephos import ini, knowledge
-from cephos.model import CINDER, GLANCE, NOVA, Backend, Glance
+from cephos.model import CINDER, GLANCE, NOVA, Glance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -153,25 +153,28 @@ def guest_keyrings(site: Site) -> dict[Keyring, Path]:
 
 
 def glance_conf(site: Site, glance: Glance) -> Sections:
-    """Return what glance-api.conf must say, without the list `enabled_backends`.
+    """Return what glance-api.conf must say, without the list of stores (`glance_stores`).
 
     `enabled_backends` makes Glance ignore `stores`, `default_store` and every other option of
     [glance_store] but default_backend, so the file store gets its folder said again in a section
     of its own.
     """
-    sections: Sections = {
-        "DEFAULT": {"show_image_direct_url": ini.value(glance.copy_on_write)},
-        "glance_store": {"default_backend": "rbd"},
-        "rbd": {
-            "rbd_store_pool": glance.pool,
-            "rbd_store_user": glance.client,
-            "rbd_store_ceph_conf": glance.cluster.conf,
-        },
-        "file": {"filesystem_store_datadir": "/var/lib/glance/images"},
-    }
+    sections: Sections = {"DEFAULT": {"show_image_direct_url": ini.value(glance.copy_on_write)}}
     if snapshots_set_locations(site):
         sections["DEFAULT"]["show_multiple_locations"] = "true"
-    _add_options(sections, "glance", glance)
+    rbd = {
+        "rbd_store_pool": glance.pool,
+        "rbd_store_user": glance.client,
+        "rbd_store_ceph_conf": glance.cluster.conf,
+    }
+    if knowledge.behaves("glance_multi_store", site.release):
+        sections["glance_store"] = {"default_backend": "rbd"}
+        sections["rbd"] = rbd
+        sections["file"] = {"filesystem_store_datadir": "/var/lib/glance/images"}
+        _add_options(sections, "glance", glance, "rbd", "file")
+    else:
+        sections["glance_store"] = {"default_store": "rbd"} | rbd
+        _add_options(sections, "glance", glance, "glance_store", "glance_store")
     return sections
 
 
@@ -181,9 +184,12 @@ def snapshots_set_locations(site: Site) -> bool:
     return wanted and knowledge.behaves("snapshots_set_locations", site.release)
 
 
-def glance_backends() -> list[str]:
-    """Return the items of Glance's `enabled_backends`."""
-    return [f"{store}:{kind}" for store, kind in GLANCE_STORES.items()]
+def glance_stores(site: Site) -> tuple[str, list[str]]:
+    """Return the option that lists Glance's stores, `section.name`, and its items."""
+    if knowledge.behaves("glance_multi_store", site.release):
+        items = [f"{store}:{kind}" for store, kind in GLANCE_STORES.items()]
+        return "DEFAULT.enabled_backends", items
+    return "glance_store.stores", list(GLANCE_STORES.values())
 
 
 def cinder_conf(site: Site) -> Sections:
@@ -208,7 +214,7 @@ def cinder_conf(site: Site) -> Sections:
             (store.cluster, store.pool) == (backend.cluster, backend.pool) for store in neighbours
         ):
             section["rbd_exclusive_cinder_pool"] = "false"
-        _add_options(sections, "cinder", backend)
+        _add_options(sections, "cinder", backend, backend.name)
     return sections
 
 
@@ -232,17 +238,24 @@ def nova_conf(nova: Nova) -> Sections:
     return sections
 
 
-def _add_options(sections: Sections, service: str, store: Store) -> None:
-    """Lay the site's own options over what the compiler wrote."""
+def _add_options(
+    sections: Sections,
+    service: str,
+    store: Store,
+    own: str = "",
+    files: str = "",
+) -> None:
+    """Lay the site's own options over what the compiler wrote.
+
+    `own` is the section of the store itself, `files` that of the file store beside it.
+    """
     for spelling, raw in store.options.items():
         option = knowledge.find_option(service, spelling)
         if isinstance(option, list):
             raise TypeError(f"{spelling}: options are checked before they are written")
         section = option.section
-        if section == "<store>":
-            section = "file" if option.name.startswith("filesystem_") else "rbd"
-        elif isinstance(store, Backend) and section == "<backend>":
-            section = store.name
+        if section.startswith("<"):
+            section = files if option.name.startswith("filesystem_") else own
         sections.setdefault(section, {})[option.name] = ini.value(raw)
 
 

@@ -388,7 +388,7 @@ ask_as() {
 need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
   local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 from
   # a ceph-admin host makes clients and keys earlier in the same run
-  if [[ -e $RUN/makes-own-handoff ]] || ! key_of "$1" || ! need_monitor; then return 1; fi
+  if [[ -e $RUN/makes-own-handoff ]] || ! key_of "$1" || ! need_readable_key "$1" || ! need_monitor; then return 1; fi
   if [[ -e $asked ]]; then return "$(<"$asked")"; fi
   printf '1\n' >"$asked"
   need_command ceph ceph-common
@@ -412,29 +412,41 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
 # Clients before 14.2.20, 15.2.11 and 16.2.1 cannot renew their tickets as monitors ask since (CVE-2021-20288). Whether the
 # cluster still lets them is its administrator's to say, so this is told and not refused.
 judge_client() {
-  local version
-  if [[ -e $RUN/client-judged ]] || ! bounded ceph --version; then return 0; fi
+  if [[ -e $RUN/client-judged ]] || ! ceph_version; then return 0; fi
   : >"$RUN/client-judged"
-  if [[ ! $OUTPUT =~ ^ceph\ version\ (([0-9]+)\.[0-9]+\.[0-9]+) ]]; then return 0; fi
-  version=${BASH_REMATCH[1]}
-  case ${BASH_REMATCH[2]} in
-    14) if ! older "$version" 14.2.20; then return 0; fi ;;
-    15) if ! older "$version" 15.2.11; then return 0; fi ;;
-    *) if ! older "$version" 16.2.1; then return 0; fi ;;
-  esac
-  note "!! Ceph's programs here are $version: with auth_allow_insecure_global_id_reclaim=false the cluster locks this host out within three days"
+  if ! older_than 14.2.20 15.2.11 16.2.1; then return 0; fi
+  note "!! Ceph's programs here are $VERSION: with auth_allow_insecure_global_id_reclaim=false the cluster locks this host out within three days"
   advise 'update ceph-common and librbd from the site'\''s own mirror, before that is set'
 }
 
-older() { # VERSION VERSION
-  local first
-  first=$(printf '%s\n' "$@" | sort -V | head -n 1)
-  [[ $1 != "$2" && $1 == "$first" ]]
+ceph_version() { # VERSION of this host's Ceph programs; 1 if they do not tell
+  bounded ceph --version && [[ $OUTPUT =~ ^ceph\ version\ ([0-9]+\.[0-9]+\.[0-9]+) ]] && VERSION=${BASH_REMATCH[1]}
+}
+
+older_than() { # FIXED…: VERSION is older than each release that brought something: of its own line, else than the last of them
+  local fixed first
+  for fixed; do
+    if [[ ${VERSION%%.*} == "${fixed%%.*}" ]]; then break; fi
+  done
+  first=$(printf '%s\n' "$VERSION" "$fixed" | sort -V | head -n 1)
+  [[ $VERSION != "$fixed" && $VERSION == "$first" ]]
+}
+
+need_readable_key() { # NAME: this host's Ceph is as new as the kind of KEY; 1 if not
+  # the key's first two bytes tell its type: 1 is AES ("AQ…"), 2 is AES256K ("Ag…"), which clusters make since CVE-2025-30156
+  if [[ $KEY != Ag* ]] || ! command -v ceph >/dev/null || ! ceph_version || ! older_than 19.2.6 20.2.4; then return 0; fi
+  WHAT='' refuse 69 "Ceph $VERSION of this host cannot read the key of client.$1: it is of the type aes256k" \
+    'update Ceph here to 19.2.6, 20.2.4 or newer; or on the ceph-admin host give the client a key of the type aes, which the cluster must allow (docs/troubleshooting.md)'
+  return 1
 }
 
 # ---------------------------------------------------------------------------------------------------------------
 # pool NAME [--SETTING VALUE]…: the settings are those of `ceph osd pool create`.
 # A pool that exists is never re-created, and never changed either: that moves data, so a person decides it.
+
+#
+# pool_step_by_step NAME [--SETTING VALUE]…: the same before Octopus, where `ceph osd pool create` takes only --pg_num and --rule,
+# and the other settings follow one by one
 
 pool() { act pool '' "pool $1 of cluster $CLUSTER" "$@"; }
 
@@ -499,6 +511,46 @@ pool_do() { # NAME SETTING…: one command makes the pool with all its settings,
     attempt "create pool $1" "${CEPH[@]}" osd pool create "$1" --pool_type replicated "${@:2}"
   fi
   attempt "initialise pool $1 for rbd" rbd --cluster "$CLUSTER" pool init "$1"
+}
+
+pool_step_by_step() { act pool_steps '' "pool $1 of cluster $CLUSTER" "$@"; }
+
+pool_steps_need() { pool_need "$@"; }
+
+unfinished_pool() { printf '%s' "$STATE/unfinished-pools/$CLUSTER.$1"; } # NAME: the file that says that it lacks settings yet
+
+pool_steps_compare() { # NAME SETTING…
+  if [[ -e $(unfinished_pool "$1") ]]; then DIFFERS='is created'; else pool_compare "$@"; fi
+}
+
+pool_steps_do() { # NAME SETTING…: a kill leaves a pool half made, so it is noted before
+  local name=$1 pg_num='' rule='' later=() mark
+  mark=$(unfinished_pool "$1")
+  shift
+  while (($#)); do
+    case $1 in
+      --pg_num) pg_num=$2 ;;
+      --rule) rule=$2 ;;
+      --autoscale_mode) later+=(pg_autoscale_mode "$2") ;;
+      *) later+=("${1#--}" "$2") ;;
+    esac
+    shift 2
+  done
+  if ! pool_exists "$name"; then
+    mkdir -p "${mark%/*}"
+    : >"$mark"
+    sync_path "$mark"
+    attempt "create pool $name" "${CEPH[@]}" osd pool create "$name" "$pg_num" "$pg_num" replicated ${rule:+"$rule"}
+  fi
+  if [[ -e $mark ]]; then
+    set -- ${later[@]+"${later[@]}"}
+    while (($#)); do
+      attempt "set $1 of pool $name" "${CEPH[@]}" osd pool set "$name" "$1" "$2"
+      shift 2
+    done
+  fi
+  attempt "initialise pool $name for rbd" rbd --cluster "$CLUSTER" pool init "$name"
+  rm -f -- "$mark"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -1012,6 +1064,18 @@ need_no_credentials_shown() { # FILE PATCH: a location in S3 holds the key that 
 
 image_stores_prove() { :; } # preflight has seen it, and patch_ini never takes a backend away
 
+# not_multi_store FILE: Glance reads [glance_store], which it does not once `enabled_backends` is set
+
+not_multi_store() { prove not_multi_store "$1 lists its stores in [glance_store]" "$1"; }
+
+not_multi_store_need() { # FILE
+  if [[ -f $1 && -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then
+    refuse 1 'it sets enabled_backends, with which Glance would read nothing of [glance_store]' 'that form is an experiment in this release: take enabled_backends out of [DEFAULT], or upgrade Glance to Train and say so in site.yaml'
+  fi
+}
+
+not_multi_store_prove() { :; } # preflight has seen it
+
 # ---------------------------------------------------------------------------------------------------------------
 # libvirt_secret XML NAME: libvirt holds the client's key under the site's UUID, so that guests can open their disks
 
@@ -1040,7 +1104,8 @@ secret_need() { # XML NAME UUID USAGE
   if ! command -v virsh >/dev/null; then return 0; fi
   bounded "${VIRSH[@]}" secret-list || rc=$?
   if ((rc)); then
-    refuse 69 "libvirt does not answer: $CAUSE" "start it: systemctl start libvirtd.service (or virtsecretd.socket where libvirt is modular)"
+    libvirt_units
+    refuse 69 "libvirt does not answer: $CAUSE" "start it: systemctl enable --now $UNITS"
     return 0
   fi
   listed=$OUTPUT
@@ -1056,9 +1121,11 @@ secret_need() { # XML NAME UUID USAGE
       fi
     fi
   done <<<"$listed"
-  if ! "${VIRSH[@]}" help secret-set-value | grep -q -- --file; then
-    refuse 69 'this virsh cannot read a secret from a file' 'it is older than every libvirt that this release of Nova runs on: update it'
-  fi
+}
+
+libvirt_units() { # UNITS are those through which this host's libvirt answers: one daemon for all, or one for guests and one for secrets
+  UNITS=libvirtd.service
+  if systemctl --quiet is-enabled virtqemud.socket virtqemud.service 2>/dev/null; then UNITS='virtqemud.socket virtsecretd.socket'; fi
 }
 
 # NAME UUID NAMED: a Ceph secret that somebody else has defined is the client's if it holds the client's key, whatever it is
@@ -1108,12 +1175,21 @@ secret_compare() { # XML NAME UUID USAGE: also NAMED, what libvirt has the secre
 
 secret_do() { # XML NAME UUID USAGE
   if [[ $DIFFERS == 'is defined' ]]; then attempt 'define it' "${VIRSH[@]}" secret-define --file "$BUNDLE/$1"; fi
-  # through a pipe: the key is never on a command line; --file takes the base64 text as it is
-  attempt 'set its value' "${VIRSH[@]}" secret-set-value "$3" --file /dev/stdin < <(printf '%s' "$KEY")
+  secret_set_value "$3"
   # libvirt accepts bad base64 in silence, so believe only what it gives back
   attempt 'read its value back' "${VIRSH[@]}" secret-get-value "$3"
   if [[ $OUTPUT != "$KEY" ]]; then fail 'libvirt stored something else than the key' 'run ./apply again; if it stays, look at the log of libvirtd'; fi
   OUTPUT=''
+}
+
+secret_set_value() { # UUID: KEY becomes its value, through a pipe and never by a command line
+  if "${VIRSH[@]}" help secret-set-value | grep -q -- --file; then
+    # it takes the base64 text as it is
+    attempt 'set its value' "${VIRSH[@]}" secret-set-value "$1" --file /dev/stdin < <(printf '%s' "$KEY")
+  else
+    # an older virsh takes the value as an argument only, but whole commands from its standard input; its history goes where the run's keys are
+    HOME=$RUN XDG_CACHE_HOME=$RUN attempt 'set its value' "${VIRSH[@]}" < <(printf 'secret-set-value %s --base64 %s\n' "$1" "$KEY")
+  fi
 }
 
 # ---------------------------------------------------------------------------------------------------------------
