@@ -1124,8 +1124,11 @@ secret_need() { # XML NAME UUID USAGE
 }
 
 libvirt_units() { # UNITS are those through which this host's libvirt answers: one daemon for all, or one for guests and one for secrets
+  local unit
   UNITS=libvirtd.service
-  if systemctl --quiet is-enabled virtqemud.socket virtqemud.service 2>/dev/null; then UNITS='virtqemud.socket virtsecretd.socket'; fi
+  for unit in virtqemud.socket virtqemud.service; do
+    if systemctl --quiet is-enabled "$unit" 2>/dev/null; then UNITS='virtqemud.socket virtsecretd.socket'; fi
+  done
 }
 
 # NAME UUID NAMED: a Ceph secret that somebody else has defined is the client's if it holds the client's key, whatever it is
