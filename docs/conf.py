@@ -21,6 +21,7 @@ NAVIGATION: Mapping[str, Mapping[str, Sequence[str]]] = {
         "Use": [
             "docs/operator",
             "docs/shipping",
+            "docs/releases",
             "docs/troubleshooting",
             "docs/promises",
             "docs/pains",

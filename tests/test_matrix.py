@@ -62,7 +62,7 @@ SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
 FILES = {"glance-api.conf": "glance", "cinder.conf": "cinder", "nova.conf": "nova"}
 OLD_STORES = {"glance_store.stores", "glance_store.default_store"}
 DEPRECATED_WITHOUT_REPLACEMENT = {"DEFAULT.show_multiple_locations"}
-EXPECTED_WARNINGS = {"one-pool": {"W304"}}
+EXPECTED_WARNINGS = {"one-pool": {"W304", "W305"}}
 
 
 def document_of(text: str, report: Report) -> Document:
