@@ -180,3 +180,13 @@ def test_every_script_is_clean() -> None:
     report = Report()
     lint.lint(Tree({}, {}, tuple(bundles)), document_of(PLAIN, report), report)
     assert not list(report), [each.message for each in report]
+
+
+def test_the_page_for_another_team_has_commands_that_its_ceph_knows() -> None:
+    edits = (("    release: squid", "    keys: delivered\n    release: nautilus"),)
+    site = edited(*edits, ("  ceph1: {roles: [ceph-admin]}\n", ""), site=PLAIN)
+    tree, _ = compiled(site)
+    page = tree.files["CEPH-TEAM.md"].data.decode()
+    assert "# ceph --cluster ceph osd pool create vms 8 8 replicated\n" in page
+    assert "# ceph --cluster ceph osd pool set vms size 2\n" in page
+    assert "--pool_type" not in page

@@ -255,6 +255,22 @@ ROWS = (
     ),
     Row(
         "E241",
+        (
+            ("squid", "nautilus"),
+            ("volumes: {}", "volumes: {pg_num: 8}"),
+            ("vms: {}", "vms: {pg_num: 8}"),
+            ("client: cinder}", "client: cinder, trash: schedule}"),
+        ),
+        "17:51: error[E241]: nautilus cannot purge trash by a schedule",
+        (
+            ("squid", "nautilus"),
+            ("volumes: {}", "volumes: {pg_num: 8}"),
+            ("vms: {}", "vms: {pg_num: 8}"),
+            ("client: cinder}", "client: cinder, trash: deferred}"),
+        ),
+    ),
+    Row(
+        "E241",
         (('"2025.1"', "zed"), ("client: cinder}", "client: cinder, trash: schedule}")),
         "17:51: error[E241]: in zed Cinder leaves nothing in the trash to be purged",
         (("client: cinder}", "client: cinder, trash: schedule}"),),

@@ -63,6 +63,11 @@ class Cluster:
         """Return the path of its configuration file on every host."""
         return f"/etc/ceph/{self.name}.conf"
 
+    @property
+    def makes_pools_whole(self) -> bool:
+        """Tell whether one command makes a pool with all its settings."""
+        return knowledge.behaves("pool_settings_by_name", self.release)
+
     def secret_uuid(self, client: str) -> str:
         """Return the UUID of the client's libvirt secret, the same on every host of the site."""
         given = self.secret_uuids.get(client)

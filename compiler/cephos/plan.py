@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cephos import caps, ini, knowledge, ranges, services, sign
+from cephos import caps, ini, ranges, services, sign
 from cephos.libvirt import libvirt_secret
 from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
 
@@ -307,9 +307,7 @@ class _Profile:
             (*source, "pools"),
             pools=pools,
             scheduled=scheduled_trash(self._site, cluster),
-            verb="pool"
-            if knowledge.behaves("pool_settings_by_name", cluster.release)
-            else "pool_step_by_step",
+            verb="pool" if cluster.makes_pools_whole else "pool_step_by_step",
         )
         self._step(
             20,

@@ -434,18 +434,24 @@ def backends_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnost
             )
 
 
-@_rule(RELEASE)
+@_rule(RELEASE, CEPH_RELEASE)
 def trash_is_there_to_be_emptied(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E241: before 2024.1 Cinder deletes volumes itself (its release notes, 24.0.0)."""
-    if knowledge.behaves("cinder_leaves_trash", site.release):
-        return
     for backend in site.backends:
-        if backend.trash:
+        ceph = backend.cluster.release
+        if backend.trash and not knowledge.behaves("cinder_leaves_trash", site.release):
             yield Diagnostic(
                 "E241",
                 f"in {site.release.name} Cinder leaves nothing in the trash to be purged",
                 at.value((*backend.path, "trash")),
                 help="leave it out",
+            )
+        elif backend.trash == "schedule" and not knowledge.behaves("trash_schedule", ceph):
+            yield Diagnostic(
+                "E241",
+                f"{ceph.name} cannot purge trash by a schedule",
+                at.value((*backend.path, "trash")),
+                help="leave it out: cinder-volume then purges it",
             )
 
 
@@ -505,10 +511,9 @@ def _is(kind: Callable[[str], object], text: str) -> bool:
 def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E231: the Ceph release makes a pool with what is said of it, and with no less."""
     for cluster in site.clusters.values():
-        by_name = knowledge.behaves("pool_settings_by_name", cluster.release)
         autoscaler = knowledge.behaves("pg_autoscaler", cluster.release)
         for pool in cluster.pools.values():
-            if pool.pg_num is None and not by_name:
+            if pool.pg_num is None and not cluster.makes_pools_whole:
                 yield Diagnostic(
                     "E231",
                     f"pool {quote(pool.name)} needs pg_num: {cluster.release.name} makes no pool"
