@@ -13,7 +13,7 @@ import pytest
 from jinja2 import Template
 
 from cephos import cache, evidence, lint, parallel, render, schema_check
-from compiling import PROGRAM, SITE, compiled, contents, edited, run
+from compiling import OTHER, PROGRAM, SITE, compiled, contents, edited, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,10 +244,32 @@ def test_two_processes_make_what_one_makes(tmp_path: Path, monkeypatch: pytest.M
 
         monkeypatch.setattr(os, "fork", forking)
         made.append(contents(compiled(folder, site)))
+        time.sleep(0.1)
         compiled(folder, site)
-        assert forks == (0 if few == 1000 or len(os.sched_getaffinity(0)) == 1 else 2)
+        compiled(folder, f"{site}\n")
+        made.append(contents(folder / "out/hosts"))
+        assert (forks >= 2) == (few == 2 and len(os.sched_getaffinity(0)) > 1)
         monkeypatch.undo()
-    assert made[0] == made[1]
+    assert made[:2] == made[2:]
+
+
+def test_what_another_compiler_does_meanwhile_is_noticed(
+    tmp_path: Path, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bundles are looked at while the tree is made, and not yet under the lock of OUT."""
+    monkeypatch.setattr(parallel, "_FEW", 2)
+    before = contents(settled / "hosts")
+    (tmp_path / "other.yaml").write_text(OTHER)
+
+    def rendering(*arguments: object, render: Callable[..., object] = render.render) -> object:
+        time.sleep(0.3)  # until all is looked at
+        other = [str(PROGRAM), "other.yaml", "-o", "out"]
+        subprocess.run(other, cwd=tmp_path, check=True, capture_output=True)
+        assert contents(settled / "hosts") != before
+        return render(*arguments)
+
+    monkeypatch.setattr(render, "render", rendering)
+    assert contents(compiled(tmp_path, f"{SITE}\n") / "hosts") == before
 
 
 def test_what_fails_in_the_other_process_is_told(

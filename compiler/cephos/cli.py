@@ -201,7 +201,7 @@ def _compile(options: argparse.Namespace) -> int:
     status = OK
     try:
         source = load.read(options.site)
-        status = OK if _stands(options, source) else _pipeline(options, source, report)
+        status = _make(options, source, report)
     except load.Unreadable as error:
         source = error.source
         report.extend([error.diagnostic])
@@ -222,18 +222,23 @@ def _compile(options: argparse.Namespace) -> int:
     return status or (SITE_HAS_ERRORS if report.errors else OK)
 
 
-def _stands(options: argparse.Namespace, source: Source) -> bool:
-    """Tell whether an earlier run made OUT of just this, so that there is nothing to compile."""
-    if not _only_writes(options):
-        return False
+def _make(options: argparse.Namespace, source: Source, report: Report) -> int:
+    """Compile, unless an earlier run made OUT of just this."""
     from pathlib import Path  # noqa: PLC0415
 
     from cephos.write import Out  # noqa: PLC0415
 
-    counted = Out(Path(options.out)).standing(_ingredients(source))
+    if options.check:
+        return _pipeline(options, source, report, None)
+    out = Out(Path(options.out))
+    counted = out.standing(_ingredients(source)) if _only_writes(options) else None
     if counted:
         _say_written(options, *counted, "")
-    return bool(counted)
+        return OK
+    if options.plan or options.host:  # few bundles are looked at, or none
+        return _pipeline(options, source, report, out)
+    with out.looking_ahead():
+        return _pipeline(options, source, report, out)
 
 
 def _only_writes(options: argparse.Namespace) -> bool:
@@ -251,7 +256,7 @@ def _ingredients(source: Source) -> str:
     return f"{hashlib.sha256(source.text.encode()).hexdigest()} {cache.compiler()}"
 
 
-def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> int:
+def _pipeline(options: argparse.Namespace, source: Source, report: Report, out: Out | None) -> int:
     """Run the stages in order; each sees only what the one before made of the site."""
     import hashlib  # noqa: PLC0415
     import json  # noqa: PLC0415
@@ -298,7 +303,7 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report) -> in
     if report.errors:
         return SITE_HAS_ERRORS
     made_of = "" if report or site.signers else _ingredients(source)
-    return _deliver(options, record.kept(planned, tree), site.signers, made_of)
+    return _deliver(options, record.kept(planned, tree), out, site.signers, made_of)
 
 
 def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
@@ -308,7 +313,7 @@ def _selected(hosts: Iterable[str], patterns: list[str]) -> set[str]:
 
 
 def _deliver(
-    options: argparse.Namespace, tree: Tree, signers: tuple[str, ...], made_of: str
+    options: argparse.Namespace, tree: Tree, out: Out | None, signers: tuple[str, ...], made_of: str
 ) -> int:
     """Write the tree, or say how OUT differs from it.
 
@@ -317,13 +322,11 @@ def _deliver(
     from pathlib import Path  # noqa: PLC0415
 
     from cephos import ship  # noqa: PLC0415
-    from cephos.write import Out  # noqa: PLC0415
 
     hosts = len(tree.hosts)
-    if options.check:
+    if out is None:
         _say(f"{hosts} hosts, {len(tree)} files: right")
         return OK
-    out = Out(Path(options.out))
     if options.plan:
         return _plan(options, tree, out)
     partial = bool(options.host)

@@ -33,25 +33,28 @@ if TYPE_CHECKING:
 
 _TICK = 20_000_000
 """Nanoseconds; Linux before 6.13 stamps files by a clock that ticks 100 to 1000 times a second."""
-_LOOK = struct.Struct("=5q").pack
+_PACK = struct.Struct("=5q").pack
 
 
-class Stamp(NamedTuple):
-    """A checksum of what a bundle holds and how its files look, and their newest ctime in ns."""
+class Look(NamedTuple):
+    """A checksum of how the files of a bundle look, and their newest ctime in ns."""
 
     digest: str
     newest: int
 
+    @classmethod
+    def of(cls, block: Block, looks: Mapping[str, os.stat_result]) -> Look:
+        """Return how a bundle looks whose files, by path, look like this."""
+        told = [
+            (each.st_mode, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
+            for each in map(looks.__getitem__, block.paths)
+        ]
+        packed = b"".join([_PACK(*each) for each in told])
+        return cls(hashlib.sha256(packed).hexdigest(), max([ctime for *_, ctime in told]))
 
-def stamp(host: str, block: Block, looks: Mapping[str, os.stat_result]) -> Stamp:
-    """Return what there is to remember of a bundle whose files, by path, look like this."""
-    told = [
-        (look.st_mode, look.st_ino, look.st_size, look.st_mtime_ns, look.st_ctime_ns)
-        for look in map(looks.__getitem__, block.paths)
-    ]
-    packed = b"".join([_LOOK(*each) for each in told])
-    digest = hashlib.sha256(block.identity(host).encode() + packed).hexdigest()
-    return Stamp(digest, max([ctime for *_, ctime in told]))
+    def with_content(self, identity: str) -> str:
+        """Return what there is to remember of the bundle, if it has this in it."""
+        return hashlib.sha256(f"{identity} {self.digest}".encode()).hexdigest()
 
 
 class Recalled(NamedTuple):
@@ -62,7 +65,7 @@ class Recalled(NamedTuple):
     outside: dict[str, str]
     """Checksums of the files outside bundles."""
     bundles: dict[str, str]
-    """Digest of the stamp of each host's bundle."""
+    """`Look.with_content` of each host's bundle."""
 
 
 class Evidence:
@@ -73,8 +76,7 @@ class Evidence:
         name = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()
         self._place = cache.folder("out") / f"{name}.json"
         self.recalled = self._recall()
-        self.seen: dict[str, Stamp] = {}
-        """Bundles that this run has read, made, or found to look as they did."""
+        self._seen: dict[str, tuple[str, Look]] = {}
 
     def _recall(self) -> Recalled:
         try:
@@ -87,15 +89,23 @@ class Evidence:
         """Tell whether anything is remembered of a host's bundle."""
         return host in self.recalled.bundles
 
-    def holds(self, host: str, seen: Stamp) -> bool:
+    def holds(self, host: str, identity: str, look: Look) -> bool:
         """Tell whether the bundle is remembered to have looked so, with just this in it."""
-        return self.recalled.bundles.get(host) == seen.digest
+        return self.recalled.bundles.get(host) == look.with_content(identity)
+
+    def see(self, host: str, identity: str, look: Look) -> None:
+        """Note that the bundle has just this in it, and looks so."""
+        self._seen[host] = (identity, look)
 
     def save(self, made_of: str, outside: dict[str, str], hosts: Collection[str]) -> None:
         """Keep for the next run what was seen, and what was recalled of others of these hosts."""
         settled = time.time_ns() - _TICK
         kept = {host: digest for host, digest in self.recalled.bundles.items() if host in hosts}
-        kept |= {host: seen.digest for host, seen in self.seen.items() if seen.newest < settled}
+        kept |= {
+            host: look.with_content(identity)
+            for host, (identity, look) in self._seen.items()
+            if look.newest < settled
+        }
         told = Recalled(made_of, outside, kept)
         if told == self.recalled:
             return

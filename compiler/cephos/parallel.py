@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Sized
 
 _FEW = 500
 """Of fewer things a fork costs more than it saves."""
@@ -29,27 +30,46 @@ def halves(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> list[R]:
     Raises:
         ChildProcessError: the child was killed.
     """
-    if len(things) < _FEW or len(os.sched_getaffinity(0)) == 1:
+    if not pays(things):
         return [work(iter(things))]
     middle = len(things) // 2
+    with aside(work, things[middle:]) as second:
+        return [work(iter(things[:middle])), second()]
+
+
+def pays(things: Sized) -> bool:
+    """Tell whether there are things and processors enough for another process."""
+    return len(things) >= _FEW and len(os.sched_getaffinity(0)) > 1
+
+
+@contextmanager
+def aside(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> Iterator[Callable[[], R]]:
+    """Do the work in a child process meanwhile; give what waits for its result.
+
+    See `halves`. The child has ended when the context does.
+    """
     parent = os.getpid()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _be_child(work, _while_child_of(parent, things[middle:]), writing)
+        _be_child(work, _while_child_of(parent, things), writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        try:
-            first = work(iter(things[:middle]))
-        finally:
+
+        def result() -> R:
             told = pipe.read()
+            if not told:
+                raise ChildProcessError("a part of the work was killed")
+            result: R | BaseException = pickle.loads(told)  # noqa: S301  # from our own child
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+        try:
+            yield result
+        finally:
+            pipe.read()
             os.waitpid(child, 0)
-    if not told:
-        raise ChildProcessError("a part of the work was killed")
-    second = pickle.loads(told)  # noqa: S301  # from our own child
-    if isinstance(second, BaseException):
-        raise second
-    return [first, second]
 
 
 def _be_child(work: Callable[[Iterator[T]], R], things: Iterator[T], writing: int) -> None:

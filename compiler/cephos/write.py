@@ -24,19 +24,21 @@ from typing import TYPE_CHECKING
 
 from cephos import manifest, sign
 from cephos.diagnostics import Obstacle
-from cephos.evidence import Evidence, stamp
+from cephos.evidence import Evidence, Look
 from cephos.manifest import Manifest
-from cephos.parallel import halves
+from cephos.parallel import aside, halves, pays
 from cephos.tree import SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
-    from cephos.evidence import Stamp
     from cephos.manifest import Block
     from cephos.tree import Bundles, Tree
+
+_Ahead = tuple["tuple[int, int] | None", dict[str, Look]]
+"""What `Out.looking_ahead` brings: a witness of who was there, and how bundles looked by then."""
 
 PENDING = ".cephos-pending.json"
 _NEW = ".cephos-new"
@@ -85,6 +87,7 @@ class Out:
         """Take this folder, which need not exist."""
         self._folder = folder
         self._evidence = Evidence(folder)
+        self._ahead: Callable[[], _Ahead] | None = None
 
     def made(self) -> Manifest:
         """Return what the last complete run made.
@@ -157,10 +160,23 @@ class Out:
             self._drop(_temporary(PENDING))
             self._bundles_there()  # refuses links
             blocks = self.made().blocks()
-            unchanged = halves(lambda hosts: self._unchanged(hosts, blocks), list(blocks))
-            if sum(map(len, unchanged)) < len(blocks):
+            looks = self._looks(list(blocks), blocks)
+            if not all(
+                host in looks and self._evidence.holds(host, block.identity(host), looks[host])
+                for host, block in blocks.items()
+            ):
                 return None
             return len(blocks), len(outside) + sum(len(each.paths) for each in blocks.values())
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Look at bundles in another process, while this one makes the tree to compare with."""
+        known = list(self._evidence.recalled.bundles)
+        if pays(known):
+            with aside(self._look_ahead, known) as self._ahead:
+                yield
+        else:
+            yield
 
     def remember(self, made_of: str, tree: Tree) -> None:
         """Keep for the next run what this tree was made of, which `write` has brought OUT to."""
@@ -219,10 +235,12 @@ class Out:
         change.bundles += [host for host in wanted if host not in there]
         present = [host for host in wanted if host in there]
         blocks = change.manifest.blocks()
-        for unchanged in halves(lambda hosts: self._unchanged(hosts, blocks), present):
-            self._evidence.seen |= unchanged
+        looks = self._looked_ahead() or self._looks(present, blocks)
         for host in present:
-            if host not in self._evidence.seen:
+            identity, look = blocks[host].identity(host), looks.get(host)
+            if look and self._evidence.holds(host, identity, look):
+                self._evidence.see(host, identity, look)
+            else:
                 self._compare_bundle(change, host, blocks[host], known.get(host, frozenset()))
         for host, paths in known.items():
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
@@ -244,23 +262,38 @@ class Out:
         self.refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
         return {entry.name for entry in entries}
 
-    def _unchanged(self, hosts: Iterator[str], blocks: Mapping[str, Block]) -> dict[str, Stamp]:
-        """Return those whose bundles look as they did when they held just what is wanted."""
-        found = {}
-        for host in hosts:
-            block = blocks[host]
-            looks = self._looks(host, block) if self._evidence.knows(host) else None
-            if looks and self._evidence.holds(host, seen := stamp(host, block, looks)):
-                found[host] = seen
-        return found
+    def _look_ahead(self, hosts: Iterator[str]) -> _Ahead:
+        witness, blocks = self._witness(), self.made().blocks()
+        return witness, self._looks_of((host for host in hosts if host in blocks), blocks)
 
-    def _looks(self, host: str, block: Block) -> dict[str, os.stat_result] | None:
-        """Return how the files of a bundle look; None if one is missing, or a folder is a link."""
+    def _looked_ahead(self) -> dict[str, Look]:
+        """Return how bundles looked when the run began, unless another compiler came since."""
+        ahead, self._ahead = self._ahead, None
+        witness, looks = ahead() if ahead else (None, {})
+        return looks if witness and witness == self._witness() else {}
+
+    def _witness(self) -> tuple[int, int] | None:
+        """Return what any compiler changes that changes a bundle; None if one is at it."""
+        there = self.read(manifest.NAME)
+        return (there[1].st_ino, there[1].st_ctime_ns) if there and not self.interrupted() else None
+
+    def _looks(self, hosts: Sequence[str], blocks: Mapping[str, Block]) -> dict[str, Look]:
+        """Return how these bundles look, if anything is remembered of them and they are whole."""
+        known = [host for host in hosts if self._evidence.knows(host)]
+        both = halves(lambda part: self._looks_of(part, blocks), known)
+        return {host: look for half in both for host, look in half.items()}
+
+    def _looks_of(self, hosts: Iterable[str], blocks: Mapping[str, Block]) -> dict[str, Look]:
+        found = ((host, self._look(host, blocks[host])) for host in hosts)
+        return {host: look for host, look in found if look}
+
+    def _look(self, host: str, block: Block) -> Look | None:
+        """Return how a bundle looks; None if a file is missing, or a folder is a link."""
         folder = f"{self._folder}/hosts/{host}/"
         try:
             if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in block.folders):
                 return None
-            return {path: os.lstat(folder + path) for path in block.paths}
+            return Look.of(block, {path: os.lstat(folder + path) for path in block.paths})
         except OSError:
             return None
 
@@ -275,7 +308,7 @@ class Out:
             if look:
                 looks[path] = look
         if len(looks) == len(files):
-            self._evidence.seen[host] = stamp(host, block, looks)
+            self._evidence.see(host, block.identity(host), Look.of(block, looks))
         else:
             change.looks[host] = looks
 
@@ -400,8 +433,9 @@ class Out:
         if change.bundles:
             self._make_folder(self._path("hosts"))
         blocks = change.manifest.blocks()
-        for made in halves(lambda hosts: self._make_bundles(hosts, tree, blocks), change.bundles):
-            self._evidence.seen |= made
+        made = halves(lambda hosts: self._make_bundles(hosts, tree, blocks), change.bundles)
+        for host, looked in (each for half in made for each in half.items()):
+            self._evidence.see(host, blocks[host].identity(host), looked)
         # the manifest last: until it stands, the list of what is pending tells what is ours
         for path in sorted([*change.made, *change.changed], key=lambda path: path == manifest.NAME):
             owner, inside = split(path)
@@ -411,7 +445,8 @@ class Out:
                 file = tree.hosts[owner].files(owner)[inside]
                 change.looks[owner][inside] = self.put(path, file)
         for host, looks in change.looks.items():
-            self._evidence.seen[host] = stamp(host, blocks[host], looks)
+            block = blocks[host]
+            self._evidence.see(host, block.identity(host), Look.of(block, looks))
         for path in change.removed:
             self.remove(path)
 
@@ -424,11 +459,10 @@ class Out:
 
     def _make_bundles(
         self, hosts: Iterator[str], tree: Tree, blocks: Mapping[str, Block]
-    ) -> dict[str, Stamp]:
-        """Make bundles that are not there; return what there is to remember of them."""
+    ) -> dict[str, Look]:
+        """Make bundles that are not there; return how they look."""
         return {
-            host: stamp(host, blocks[host], self._make_bundle(host, tree.hosts[host]))
-            for host in hosts
+            host: Look.of(blocks[host], self._make_bundle(host, tree.hosts[host])) for host in hosts
         }
 
     def _make_bundle(self, host: str, bundles: Bundles) -> dict[str, os.stat_result]:
