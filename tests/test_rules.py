@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -28,6 +29,28 @@ def clients(*fixed: tuple[str, str]) -> tuple[str, str]:
 def options(client: str, text: str) -> tuple[str, str]:
     """Return the edit that gives the service of a client options."""
     return (client, f"{client[:-1]}, options: {{{text}}}}}")
+
+
+def uuid5(fsid: str, name: str) -> str:
+    """Return the UUID that is derived for a client of a cluster."""
+    return str(uuid.uuid5(uuid.UUID(fsid), name))
+
+
+TWO = "0d9c8b7a-6f5e-4d3c-8b2a-190807f6e5d4"
+SECOND = (
+    (
+        "services:\n",
+        f"  two: {{release: squid, fsid: {TWO}, mon_host: [a], pools: {{p: {{}}}}}}\nservices:\n",
+    ),
+    (GLANCE, "client: glance, cluster: ceph}"),
+    (
+        CINDER,
+        "client: cinder, cluster: ceph}\n      two: {pool: p, client: cinder, cluster: two}",
+    ),
+    (NOVA, "client: nova, cluster: ceph}"),
+)
+"""The edits that give the site a second cluster, and Cinder a backend there."""
+TWO_ADMIN = "two1: {roles: [ceph-admin], clusters: [two]}"
 
 
 class Row(NamedTuple):
@@ -83,6 +106,24 @@ ROWS = (
         (("      volumes:", "      volume:"), ("pool: volumes", "pool: volume")),
     ),
     Row(
+        "E205",
+        (("client: glance}", "client: glance, cluster: cehp}"),),
+        "14:51: error[E205]: there is no cluster 'cehp'; did you mean 'ceph'?",
+        (("client: glance}", "client: glance, cluster: ceph}"),),
+    ),
+    Row(
+        "E205",
+        (*SECOND, ("client: nova, cluster: ceph}", NOVA)),
+        "20:3: error[E205]: services.nova does not say which cluster it stores in",
+        SECOND,
+    ),
+    Row(
+        "E205",
+        (*SECOND, ("[ceph-admin]", "[ceph-admin], clusters: [ceph, tow]")),
+        "22:49: error[E205]: there is no cluster 'tow'; did you mean 'two'?",
+        (*SECOND, ("[ceph-admin]", "[ceph-admin], clusters: [ceph, two]")),
+    ),
+    Row(
         "E206",
         (("  nova: {pool: vms, client: nova}\n", ""), (POOLS, "")),
         "20:28: error[E206]: role 'nova-compute' needs services.nova, which is not described",
@@ -91,6 +132,12 @@ ROWS = (
             (POOLS, ""),
             ("  " + COMPUTES + "\n", ""),
         ),
+    ),
+    Row(
+        "E207",
+        (("[glance, cinder]", "[glance, cinder], clusters: [ceph]"),),
+        "21:34: error[E207]: `clusters` says what a ceph-admin host administers, and this is none",
+        (("[ceph-admin]", "[ceph-admin], clusters: [ceph]"),),
     ),
     Row(
         "E208",
@@ -118,6 +165,13 @@ ROWS = (
         (clients(("cinder", UUID), ("nova", UUID)),),
         f"15:27: error[E210]: clients 'cinder' and 'nova' share the secret UUID {UUID}",
         (clients(("cinder", UUID), ("nova", UUID.replace("0", "1"))),),
+    ),
+    Row(
+        "E210",
+        (*SECOND, clients(("cinder", uuid5(TWO, "client.cinder")))),
+        "14:29: error[E210]: clients 'cinder' of 'ceph' and 'cinder' of 'two' share the secret"
+        f" UUID {uuid5(TWO, 'client.cinder')}",
+        SECOND,
     ),
     Row(
         "E212",
@@ -231,10 +285,36 @@ ROWS = (
     Row(
         "E215",
         (("[glance, cinder]", "[ceph-admin, glance, cinder]"),),
-        "20:19: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
-        " and keys\n"
-        "21:17: error[E215]: 2 hosts have the role 'ceph-admin'; one makes the pools, users"
-        " and keys",
+        "20:19: error[E215]: 2 hosts administer cluster 'ceph'; one makes its pools, users and"
+        " keys\n"
+        "21:17: error[E215]: 2 hosts administer cluster 'ceph'; one makes its pools, users and"
+        " keys",
+    ),
+    Row(
+        "E215",
+        (*SECOND, ("[ceph-admin]", "[ceph-admin], clusters: [ceph]")),
+        "13:3: error[E215]: no host administers cluster 'two', so nobody would make its pools,"
+        " users and keys",
+        (
+            *SECOND,
+            (
+                "ceph1: {roles: [ceph-admin]}",
+                f"ceph1: {{roles: [ceph-admin], clusters: [ceph]}}\n  {TWO_ADMIN}",
+            ),
+        ),
+    ),
+    Row(
+        "E216",
+        (
+            *SECOND,
+            (
+                "ceph1: {roles: [ceph-admin]}",
+                f"ceph1: {{roles: [ceph-admin, nova-compute], clusters: [ceph]}}\n  {TWO_ADMIN}",
+            ),
+        ),
+        "22:31: error[E216]: as 'nova-compute' this host needs keys of cluster 'two', which another"
+        " host administers",
+        (*SECOND, ("[ceph-admin]", "[ceph-admin, nova-compute]")),
     ),
     Row(
         "E215",
@@ -286,6 +366,12 @@ ROWS = (
                 "  os[1-2]: {roles: [glance]}\n  os3: {roles: [cinder]}",
             ),
         ),
+    ),
+    Row(
+        "E218",
+        (*SECOND, (TWO, "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10")),
+        "13:31: error[E218]: clusters 'ceph' and 'two' have the same fsid, so they are one",
+        SECOND,
     ),
     Row(
         "E219",

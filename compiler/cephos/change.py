@@ -15,7 +15,7 @@ from cephos.record import Record, read
 from cephos.tree import SUMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from cephos.effects import State
     from cephos.manifest import Manifest
@@ -165,8 +165,10 @@ def compare(before: Manifest, after: Manifest) -> Change:
     for host, kind in becomes.items():
         alike.setdefault((id(was.get(host)), id(kind)), []).append(host)
     groups = [_Group(was.get(hosts[0]), becomes[hosts[0]], hosts) for hosts in alike.values()]
-    resealed = old.facts.get("site") != record.facts["site"]
-    handoffs = [each for group in groups for each in group.handoffs(anew=resealed)]
+    resealed = _seal(old) != _seal(record)
+    handoffs = [
+        each for group in groups for each in group.handoffs(record.facts["clusters"], anew=resealed)
+    ]
     turns = [group.turn(handoffs) for group in groups]
     edits = _edits(_leaves(old.facts), _leaves(record.facts)) if known else ()
     return Change(
@@ -260,12 +262,13 @@ class _Group:
             if thing not in self._was or self._was[thing][1] != state
         ]
 
-    def turn(self, handoffs: Sequence[tuple[str, bool, Setting]]) -> Turn:
-        """Return what `apply` does here; a `ceph-admin` host writes the hand-offs."""
-        actions = [self._action(thing) for thing in self.changed if thing != HANDOFFS]
-        if HANDOFFS in self._becomes:
-            step, _ = self._becomes[HANDOFFS]
-            actions += [Action(step, what, new, (setting,)) for what, new, setting in handoffs]
+    def turn(self, handoffs: Sequence[tuple[str, str, bool, Setting]]) -> Turn:
+        """Return what `apply` does here; a `ceph-admin` host writes its clusters' hand-offs."""
+        actions = [self._action(thing) for thing in self.changed if not _is_handoffs(thing)]
+        for cluster, what, new, setting in handoffs:
+            if HANDOFFS + cluster in self._becomes:
+                step, _ = self._becomes[HANDOFFS + cluster]
+                actions.append(Action(step, what, new, (setting,)))
         actions.sort(key=lambda action: action.step)
         return Turn(
             wave=self.new.wave,
@@ -275,18 +278,27 @@ class _Group:
             restarts=tuple(self._restarts()),
         )
 
-    def handoffs(self, *, anew: bool) -> Iterator[tuple[str, bool, Setting]]:
-        """Yield the hand-offs to these hosts, if they are others than before: name, new, keys."""
-        wanted = " ".join(self.new.keyrings)
-        had = " ".join(self.old.keyrings) if self.old else ""
-        if wanted and (anew or wanted != had):
-            for hosts in _folded(self.hosts):
-                yield f"hand-off for {hosts}", not had, Setting("keyrings", had or None, wanted)
+    def handoffs(
+        self, clusters: Collection[str], *, anew: bool
+    ) -> Iterator[tuple[str, str, bool, Setting]]:
+        """Yield the hand-offs to these hosts that are others than before.
+
+        Each with the cluster whose keys it holds, its name, whether it is new, and the keys.
+        """
+        for cluster in clusters:
+            wanted = _keyrings_of(self.new, cluster)
+            had = _keyrings_of(self.old, cluster) if self.old else ""
+            name = f" with keys of {cluster}" if len(clusters) > 1 else ""
+            for hosts in _folded(self.hosts) if wanted and (anew or wanted != had) else ():
+                keys = Setting("keyrings", had or None, wanted)
+                yield cluster, f"hand-off for {hosts}{name}", not had, keys
 
     def left(self) -> Left:
         """Return what the bundles no longer manage."""
         things = (thing for thing in self._was if thing not in self._becomes)
-        return Left(_folded(self.hosts), tuple(thing for thing in things if thing != HANDOFFS))
+        return Left(
+            _folded(self.hosts), tuple(thing for thing in things if not _is_handoffs(thing))
+        )
 
     def _action(self, thing: str) -> Action:
         step, state = self._becomes[thing]
@@ -303,6 +315,19 @@ class _Group:
             for unit in step["restarts"]:
                 if reads[unit].intersection(self.changed):
                     yield Restart(name, unit)
+
+
+def _seal(record: Record) -> tuple[str | None, bool]:
+    """Return what all hand-offs hold or are named by: the site, and whether it has clusters."""
+    return record.facts.get("site"), len(record.facts.get("clusters", ())) > 1
+
+
+def _is_handoffs(thing: str) -> bool:
+    return thing.startswith(HANDOFFS)
+
+
+def _keyrings_of(kind: Kind, cluster: str) -> str:
+    return " ".join(name for name in kind.keyrings if name.startswith(f"{cluster}.client."))
 
 
 def _managed(kind: Kind | None) -> _Managed:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 State = dict[str, str]
 """How a thing is to be: option or property -> value; {} where only its existence is managed."""
 
-HANDOFFS = "hand-offs"
-"""The thing that stands for all hand-offs: which there are follows from the other hosts."""
+HANDOFFS = "hand-offs of cluster "
+"""With a cluster's name, all hand-offs of its keys: which there are follows from other hosts."""
 
 _PROOFS = frozenset(
     {
@@ -55,14 +55,18 @@ def effects(bundle: Mapping[str, File]) -> dict[str, Any]:
 def lines(bundle: Mapping[str, File]) -> int:
     """Return how many lines `apply` prints of a bundle before its total: one for most verbs."""
     scripts = (bundle[path].data.decode() for path in bundle if path.startswith("steps/"))
-    verbs = [verb for script in scripts for verb, *_ in _commands(script)]
-    handoffs = bundle["files/handoffs"].data.splitlines() if "handoffs" in verbs else []
     counts = dict.fromkeys(_NO_VERBS, 0) | {
         "cluster": 0,  # it only says what the others speak of
         "trust_signers": 2,  # and before all steps, who signed the bundle
-        "handoffs": sum(not line.startswith(b"#") for line in handoffs),
     }
-    return sum(counts.get(verb, 1) for verb in verbs)
+
+    def count(verb: str, *words: str) -> int:
+        if verb == "handoffs":
+            lines = bundle[words[0]].data.splitlines()
+            return sum(not line.startswith(b"#") for line in lines)
+        return counts.get(verb, 1)
+
+    return sum(count(*command) for script in scripts for command in _commands(script))
 
 
 def is_file(thing: str) -> bool:
@@ -100,7 +104,7 @@ class _Step:
                 thing = f"client.{name} of cluster {self._cluster}"
                 self._manages[thing] = dict(zip(caps[::2], caps[1::2], strict=True))
             case "handoffs", _:
-                self._manages[HANDOFFS] = {}
+                self._manages[f"{HANDOFFS}{self._cluster}"] = {}
             case "install_keyring", [client, owner, mode, *readers]:
                 file = f"/etc/ceph/{self._cluster}.client.{client}.keyring"
                 acl = {"readers": " ".join(readers)} if readers else {}

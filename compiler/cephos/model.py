@@ -15,7 +15,7 @@ from cephos import knowledge, ranges
 from cephos.diagnostics import did_you_mean, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
 
     from cephos.diagnostics import Report
     from cephos.knowledge import OptionValue, Platform, Release
@@ -117,6 +117,8 @@ class HostGroup:
     names: tuple[str, ...]
     roles: frozenset[str]
     platform: Platform
+    clusters: tuple[str, ...]
+    """Those that a `ceph-admin` host administers; none on any other host."""
     path: Path
 
 
@@ -138,10 +140,11 @@ class Site:
 
     @cached_property
     def kinds(self) -> tuple[tuple[HostGroup, ...], ...]:
-        """Return the groups, those together whose hosts have the same roles and platform."""
-        alike: dict[tuple[frozenset[str], str], list[HostGroup]] = {}
+        """Return the groups, those together whose hosts differ in nothing but their names."""
+        alike: dict[Hashable, list[HostGroup]] = {}
         for group in self.groups:
-            alike.setdefault((group.roles, group.platform.name), []).append(group)
+            same = (group.roles, group.platform.name, group.clusters)
+            alike.setdefault(same, []).append(group)
         return tuple(map(tuple, alike.values()))
 
     def groups_with(self, role: str) -> Iterator[HostGroup]:
@@ -151,6 +154,11 @@ class Site:
     def hosts_with(self, role: str) -> list[str]:
         """Return the names of the hosts that have the role, in the order of the description."""
         return [name for group in self.groups_with(role) for name in group.names]
+
+    def administrators(self, cluster: Cluster) -> list[str]:
+        """Return the names of the hosts that administer the cluster; rule E215 wants one."""
+        groups = (group for group in self.groups if cluster.name in group.clusters)
+        return [name for group in groups for name in group.names]
 
     def stores(self) -> Iterator[Store]:
         """Yield every use of a pool by a service."""
@@ -164,9 +172,9 @@ class Site:
 def build(document: Document, report: Report) -> Site:
     """Return the site that the document describes.
 
-    The document must have passed the schema. Diagnostics E121 to E123 and E201, E202 and E208 are
-    raised here; something stands in for a release or platform that is none, and hosts of a range
-    that is none are left out, so that the rules can judge the rest.
+    The document must have passed the schema. Diagnostics E121 to E123 and E201, E202, E205 and E208
+    are raised here; something stands in for a release, platform or cluster that is none, and hosts
+    of a range that is none are left out, so that the rules can judge the rest.
     """
     return _Builder(document, report).site()
 
@@ -177,27 +185,27 @@ class _Builder:
         self._data: dict[str, Any] = document.data
         self._report = report
         self._unsound = set(document.unsound)
+        self._clusters: dict[str, Cluster] = {}
 
     def site(self) -> Site:
         openstack = self._data["openstack"]
         release = self._release("openstack", openstack["release"], ("openstack", "release"))
         platform = self._platform(openstack["platform"], ("openstack", "platform"))
-        clusters = {
+        self._clusters = {
             name: self._cluster(name, entry) for name, entry in self._data["clusters"].items()
         }
         groups = self._groups(platform)
         services = self._data["services"]
-        cluster = next(iter(clusters.values()))
         return Site(
             name=self._data["site"],
             release=release,
-            clusters={cluster.name: cluster},
-            glance=self._glance(cluster, services.get("glance")),
+            clusters=self._clusters,
+            glance=self._glance(services.get("glance")),
             backends=tuple(
-                self._backend(cluster, name, entry)
+                self._backend(name, entry)
                 for name, entry in services.get("cinder", {}).get("backends", {}).items()
             ),
-            nova=self._nova(cluster, services.get("nova")),
+            nova=self._nova(services.get("nova")),
             groups=groups,
             signers=tuple(self._data.get("signers", ())),
             unsound=frozenset(self._unsound),
@@ -267,44 +275,70 @@ class _Builder:
             path=path,
         )
 
-    @staticmethod
-    def _glance(cluster: Cluster, entry: dict[str, Any] | None) -> Glance | None:
+    def _glance(self, entry: dict[str, Any] | None) -> Glance | None:
         if entry is None:
             return None
         return Glance(
-            cluster=cluster,
-            pool=entry["pool"],
-            client=entry["client"],
+            **self._store(entry, ("services", "glance")),
             copy_on_write=entry.get("copy_on_write", True),
-            options=entry.get("options", {}),
-            path=("services", "glance"),
         )
 
-    @staticmethod
-    def _backend(cluster: Cluster, name: str, entry: dict[str, Any]) -> Backend:
+    def _backend(self, name: str, entry: dict[str, Any]) -> Backend:
         return Backend(
+            **self._store(entry, ("services", "cinder", "backends", name)),
             name=name,
-            cluster=cluster,
-            pool=entry["pool"],
-            client=entry["client"],
             volume_backend_name=entry.get("volume_backend_name", name),
             trash=entry.get("trash"),
-            options=entry.get("options", {}),
-            path=("services", "cinder", "backends", name),
         )
 
-    @staticmethod
-    def _nova(cluster: Cluster, entry: dict[str, Any] | None) -> Nova | None:
+    def _nova(self, entry: dict[str, Any] | None) -> Nova | None:
         if entry is None:
             return None
         return Nova(
-            cluster=cluster,
-            pool=entry["pool"],
-            client=entry["client"],
+            **self._store(entry, ("services", "nova")),
             cow_snapshots=entry.get("cow_snapshots", False),
-            options=entry.get("options", {}),
-            path=("services", "nova"),
         )
+
+    def _store(self, entry: dict[str, Any], path: Path) -> dict[str, Any]:
+        """Return the fields that every store has."""
+        return {
+            "cluster": self._cluster_of(entry, path),
+            "pool": entry["pool"],
+            "client": entry["client"],
+            "options": entry.get("options", {}),
+            "path": path,
+        }
+
+    def _cluster_of(self, entry: dict[str, Any], path: Path) -> Cluster:
+        name = entry.get("cluster")
+        place = (*path, "cluster")
+        if name is None and len(self._clusters) > 1 and place not in self._unsound:
+            self._report.add(
+                "E205",
+                f"{'.'.join(map(str, path))} does not say which cluster it stores in",
+                self._document.span(path, key=True),
+                help=f"add `cluster: NAME`; there are {', '.join(map(quote, self._clusters))}",
+            )
+            self._unsound.add(place)
+        elif name is not None and self._is_cluster(name, place):
+            return self._clusters[name]
+        return next(iter(self._clusters.values()))
+
+    def _is_cluster(self, name: str, path: Path) -> bool:
+        if name in self._clusters:
+            return True
+        guess = did_you_mean(name, self._clusters)
+        self._report.add(
+            "E205",
+            f"there is no cluster {quote(name)}"
+            + (f"; did you mean {quote(guess)}?" if guess else ""),
+            self._document.span(path),
+            help=f"there are {', '.join(map(quote, self._clusters))}"
+            if len(self._clusters) > 1
+            else f"there is one, {quote(next(iter(self._clusters)))}",
+        )
+        self._unsound.add(path)
+        return False
 
     def _groups(self, default: Platform) -> tuple[HostGroup, ...]:
         groups = []
@@ -337,6 +371,21 @@ class _Builder:
             if "platform" in entry:
                 platform = self._platform(entry["platform"], (*path, "platform"))
             groups.append(
-                HostGroup(pattern, tuple(names), frozenset(entry["roles"]), platform, path)
+                HostGroup(
+                    pattern=pattern,
+                    names=tuple(names),
+                    roles=frozenset(entry["roles"]),
+                    platform=platform,
+                    clusters=self._administered(entry, path),
+                    path=path,
+                )
             )
         return tuple(groups)
+
+    def _administered(self, entry: dict[str, Any], path: Path) -> tuple[str, ...]:
+        if CEPH_ADMIN not in entry["roles"]:
+            return ()
+        named = enumerate(entry.get("clusters", ()))
+        return tuple(
+            name for at, name in named if self._is_cluster(name, (*path, "clusters", at))
+        ) or tuple(self._clusters)

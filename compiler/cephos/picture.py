@@ -77,18 +77,20 @@ def access_picture(plan: Plan) -> Picture:
         for profile in plan.profiles
         if profile.keyrings
     ]
+    several = len(plan.site.clusters) > 1
     clients: dict[Keyring, Box] = {}
     pools: dict[tuple[str, str], Box] = {}
     for cluster in plan.site.clusters.values():
         access = plan.access[cluster.name]
+        where = f"of {cluster.name}, " if several else ""
         for pool in cluster.pools:
             writers = sum(pool in each.write for each in access.values())
             readers = sum(pool in each.readable() for each in access.values()) - writers
-            note = f"written by {writers}" + (f", read by {readers} more" if readers else "")
+            note = f"{where}written by {writers}" + (f", read by {readers} more" if readers else "")
             pools[cluster.name, pool] = _box(pool, note)
         for name in access:
             holders = sum(len(group.names) for group in plan.holders(cluster, name))
-            note = f"key on {holders:,} host{'' if holders == 1 else 's'}"
+            note = f"{where}key on {holders:,} host{'' if holders == 1 else 's'}"
             clients[Keyring(cluster.name, name)] = _box(f"client.{name}", note)
     columns = [[box for box, _ in hosts], list(clients.values()), list(pools.values())]
     width, height = _place(columns)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cephos.knowledge import Platform
-    from cephos.model import Cluster, HostGroup, Path, Site
+    from cephos.model import Cluster, HostGroup, Path, Site, Store
 
 ROLE_PURPOSES = {
     CEPH_ADMIN: "Pools, users and keys are made in Ceph.",
@@ -85,6 +85,34 @@ MAKE_HANDOFF = Tool("make-handoff", "seal keyrings that were delivered into this
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a step needs of one cluster: to reach pools as clients, with their keyrings."""
+
+    cluster: Cluster
+    keyrings: tuple[list[str], ...]
+    """What `install_keyring` is told of each."""
+    uses: tuple[tuple[str, str], ...]
+    """Client and pool."""
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """The sealed file with a cluster's keys for a host, and the host that seals it.
+
+    Its name is `HOST.tar`; where the site has several clusters, `HOST.CLUSTER.tar`. Keys that are
+    delivered are sealed by a person, all in one.
+    """
+
+    source: str | None
+    suffix: str
+    keyrings: tuple[services.Keyring, ...]
+
+    def file(self, host: str) -> str:
+        """Return its name for a host."""
+        return f"{host}{self.suffix}.tar"
+
+
+@dataclass(frozen=True)
 class Profile:
     """Hosts whose bundles are the same but for `host.env` and what follows from it."""
 
@@ -94,16 +122,13 @@ class Profile:
     steps: tuple[Step, ...]
     files: tuple[DataFile, ...]
     keyrings: tuple[services.Keyring, ...]
+    handoffs: tuple[Handoff, ...]
+    """What somebody carries to each host; a `ceph-admin` host keeps its own."""
     tools: tuple[Tool, ...]
 
     def hosts(self) -> Iterator[tuple[str, HostGroup]]:
         """Yield each host with the entry that describes it."""
         return ((name, group) for group in self.groups for name in group.names)
-
-    @property
-    def carried_keyrings(self) -> tuple[services.Keyring, ...]:
-        """Return what somebody carries to each host; a `ceph-admin` host keeps its own."""
-        return () if CEPH_ADMIN in self.roles else self.keyrings
 
     @property
     def restarts(self) -> list[str]:
@@ -151,8 +176,19 @@ class Plan:
 
     def carried_in(self, wave: Wave) -> list[str]:
         """Return the clients whose keys are carried to hosts of the wave."""
-        carried = (each.carried_keyrings for each in self.profiles if wave.has(each))
-        return list(dict.fromkeys(key.client for keyrings in carried for key in keyrings))
+        handoffs = (
+            each for profile in self.profiles if wave.has(profile) for each in profile.handoffs
+        )
+        return list(dict.fromkeys(key.client for each in handoffs for key in each.keyrings))
+
+    @property
+    def administrators(self) -> dict[str, list[Cluster]]:
+        """Return the hosts that administer clusters, each with these."""
+        found: dict[str, list[Cluster]] = {}
+        for cluster in self.site.clusters.values():
+            for host in self.site.administrators(cluster):
+                found.setdefault(host, []).append(cluster)
+        return found
 
     @property
     def delivered(self) -> list[Cluster]:
@@ -230,7 +266,7 @@ class _Profile:
         self._access = access
         self._groups = groups
         self._group = groups[0]
-        self._cluster: Cluster = next(iter(site.clusters.values()))
+        self._delivered = any(each.delivered for each in site.clusters.values())  # rule E215
         self._steps: list[Step] = []
         self._files: list[DataFile] = []
 
@@ -256,17 +292,17 @@ class _Profile:
             steps=tuple(self._steps),
             files=tuple(self._files),
             keyrings=tuple(services.keyrings(self._site, self._group)),
+            handoffs=() if CEPH_ADMIN in roles else tuple(self._handoffs()),
             tools=tuple(self._tools()),
         )
 
     def _tools(self) -> Iterator[Tool]:
         for role in _in_order(self._group.roles):
             yield from TOOLS.get(role, ())
-        if self._cluster.delivered:
+        if self._delivered:
             yield MAKE_HANDOFF
 
     def _step(self, number: int, name: str, purpose: str, source: Path, **context: Any) -> None:
-        context["cluster"] = self._cluster
         self._steps.append(Step(number, name, purpose, source, context))
 
     def _file(self, name: str, text: str, purpose: str, source: Path) -> None:
@@ -294,27 +330,46 @@ class _Profile:
             source,
         )
 
+    def _handoffs(self) -> Iterator[Handoff]:
+        keyrings = services.keyrings(self._site, self._group)
+        if self._delivered:
+            yield Handoff(None, "", tuple(keyrings))
+            return
+        for cluster in self._site.clusters.values():
+            held = tuple(key for key in keyrings if key.cluster == cluster.name)
+            if held:
+                (source,) = self._site.administrators(cluster)  # rule E215
+                yield Handoff(source, self._of(cluster, "."), held)
+
+    def _of(self, cluster: Cluster, separator: str) -> str:
+        """Return what tells a cluster's file from another's; nothing if there is no other."""
+        return f"{separator}{cluster.name}" if len(self._site.clusters) > 1 else ""
+
+    def _where(self, store: Store) -> str:
+        cluster = self._of(store.cluster, " of cluster ")
+        return f"pool {store.pool}{cluster} as client.{store.client}"
+
     def _ceph_admin(self) -> None:
-        cluster = self._cluster
-        source = cluster.path
-        clients = self._access[cluster.name]
-        pools = list(cluster.pools.values())
+        clusters = [self._site.clusters[name] for name in self._group.clusters]
+        names = ("cluster " if len(clusters) == 1 else "clusters ") + " and ".join(
+            cluster.name for cluster in clusters
+        )
+        pools: Path = (*clusters[0].path, "pools") if len(clusters) == 1 else ("clusters",)
         self._step(
             10,
             "pools",
-            f"Pools of cluster {cluster.name}. One that exists is used as it is: never re-created,"
-            " never changed.",
-            (*source, "pools"),
-            pools=pools,
-            scheduled=scheduled_trash(self._site, cluster),
-            verb="pool" if cluster.makes_pools_whole else "pool_step_by_step",
+            f"Pools of {names}. One that exists is used as it is: never re-created, never changed.",
+            pools,
+            clusters=clusters,
+            scheduled={each.name: scheduled_trash(self._site, each) for each in clusters},
         )
         self._step(
             20,
             "clients",
-            f"Users of cluster {cluster.name}, each with what its service does and no more.",
+            f"Users of {names}, each with what its service does and no more.",
             ("services",),
-            clients=clients,
+            clusters=clusters,
+            clients=self._access,
         )
         self._step(
             30,
@@ -322,8 +377,8 @@ class _Profile:
             "Proof with each user's own key: the cluster lets it in, shows it its pools, and"
             " refuses to let it write to the others.",
             ("services",),
-            clients=clients,
-            pools=pools,
+            clusters=clusters,
+            clients=self._access,
         )
         self._step(
             40,
@@ -331,31 +386,60 @@ class _Profile:
             "Hand-offs: one sealed archive per host, with the keys that this host needs and no"
             " others. Carry each to its host, to the same place (RUNBOOK.md).",
             ("hosts",),
+            handoffs=[
+                (cluster, f"files/handoffs{self._of(cluster, '-')}", self._of(cluster, ""))
+                for cluster in clusters
+            ],
         )
+        for cluster in clusters:
+            self._handoff_list(cluster)
+
+    def _handoff_list(self, cluster: Cluster) -> None:
         lines = ["# host and the keyrings it gets"]
         keyrings = {
-            group.pattern: names
+            group.pattern: " ".join(key.name for key in held if key.cluster == cluster.name)
             for kind in self._site.kinds
-            for names in [" ".join(key.name for key in services.keyrings(self._site, kind[0]))]
+            for held in [services.keyrings(self._site, kind[0])]
             for group in kind
         }
         for group in self._site.groups:
             names = keyrings[group.pattern]
             lines += [f"{host} {names}" for host in group.names if names]
         self._file(
-            "handoffs", "\n".join(lines) + "\n", "which host gets which keyrings", ("hosts",)
+            f"handoffs{self._of(cluster, '-')}",
+            "\n".join(lines) + "\n",
+            f"which host gets which keyrings{self._of(cluster, ' of cluster ')}",
+            ("hosts",),
         )
 
     def _ceph_conf(self) -> None:
-        cluster = self._cluster
-        sections = services.ceph_conf(self._site, self._group, cluster)
-        self._patch(f"{cluster.name}.conf", cluster.conf, sections, cluster.path)
+        held = dict.fromkeys(key.cluster for key in services.keyrings(self._site, self._group))
+        for name in held:
+            cluster = self._site.clusters[name]
+            sections = services.ceph_conf(self._site, self._group, cluster)
+            self._patch(f"{cluster.name}.conf", cluster.conf, sections, cluster.path)
 
-    def _keyring(self, client: str) -> list[str]:
-        """Return what `install_keyring` is told of the client's keyring on these hosts."""
-        keyring = services.Keyring(self._cluster.name, client)
+    def _keyring(self, keyring: services.Keyring) -> list[str]:
+        """Return what `install_keyring` is told of the keyring on these hosts."""
         file = services.keyring_file(self._site, self._group, keyring)
-        return [client, file.owner, file.mode, *file.readers]
+        return [keyring.client, file.owner, file.mode, *file.readers]
+
+    def _shares(self, stores: Iterable[Store]) -> list[Share]:
+        """Return what the stores need, cluster by cluster."""
+        by_cluster: dict[str, list[Store]] = {}
+        for store in stores:
+            by_cluster.setdefault(store.cluster.name, []).append(store)
+        return [
+            Share(
+                cluster=self._site.clusters[name],
+                keyrings=tuple(
+                    self._keyring(services.Keyring(name, client))
+                    for client in dict.fromkeys(store.client for store in its)
+                ),
+                uses=tuple(dict.fromkeys((store.client, store.pool) for store in its)),
+            )
+            for name, its in by_cluster.items()
+        ]
 
     def _glance(self) -> None:
         glance = self._site.glance
@@ -365,16 +449,15 @@ class _Profile:
         self._step(
             50,
             "glance",
-            f"Glance stores images in pool {glance.pool} as client.{glance.client}. Images in the"
+            f"Glance stores images in {self._where(glance)}. Images in the"
             " file and HTTP stores stay reachable.",
             glance.path,
-            store=glance,
+            shares=self._shares([glance]),
             unit=unit,
             patch="glance-api.conf",
             types=list(services.GLANCE_STORES.values()),
             option=option,
             stores=stores,
-            keyring=self._keyring(glance.client),
         )
         self._patch(
             "glance-api.conf",
@@ -390,15 +473,26 @@ class _Profile:
 
     def _libvirt(self) -> None:
         keys = services.guest_keyrings(self._site)
+        nova = self._site.nova
+        assert nova  # noqa: S101  # rule E206
         self._step(
             60,
             "libvirt",
             "libvirt holds the keys that guests open their disks with: Nova's for disks of guests,"
             " Cinder's for volumes. Without the second no guest starts from a volume.",
             ("services", "nova"),
-            secrets=[
-                {"keyring": self._keyring(key.client), "file": self._secret_file(key)}
-                for key in keys
+            shares=[
+                {
+                    "cluster": self._site.clusters[name],
+                    "secrets": [
+                        {"keyring": self._keyring(key), "file": self._secret_file(key)}
+                        for key in keys
+                        if key.cluster == name
+                    ],
+                    # that of Nova's own cluster is Nova's, which reads it
+                    "conf": name != nova.cluster.name,
+                }
+                for name in dict.fromkeys(key.cluster for key in keys)
             ],
         )
         for key, source in keys.items():
@@ -411,15 +505,16 @@ class _Profile:
                     services.secret_usage(key),
                     f"key of client.{key.client} of Ceph cluster {cluster.name}",
                 ),
-                f"libvirt's secret for client.{key.client}; it holds no key",
+                f"libvirt's secret for client.{key.client}{self._of(cluster, ' of ')}; it holds"
+                " no key",
                 fixed if key.client in cluster.secret_uuids else source,
             )
-        qemu, nova = self._group.platform.qemu, self._group.platform.units[NOVA].user
+        qemu, user = self._group.platform.qemu, self._group.platform.units[NOVA].user
         self._file(
             "cephos-guests.conf",
             "# Folders for sockets and logs of the Ceph clients inside guests and nova-compute\n"
-            f"d {services.GUEST_SOCKETS} 0770 {qemu} {nova} -\n"
-            f"d {services.GUEST_LOGS} 0770 {qemu} {nova} 30d\n",
+            f"d {services.GUEST_SOCKETS} 0770 {qemu} {user} -\n"
+            f"d {services.GUEST_LOGS} 0770 {qemu} {user} 30d\n",
             "folders for sockets and logs of guests' Ceph clients (tmpfiles.d)",
             ("services", "nova"),
         )
@@ -436,12 +531,11 @@ class _Profile:
         self._step(
             70,
             "nova",
-            f"Nova keeps disks of guests in pool {nova.pool} as client.{nova.client}. {snapshots}",
+            f"Nova keeps disks of guests in {self._where(nova)}. {snapshots}",
             nova.path,
-            store=nova,
+            shares=self._shares([nova]),
             unit=unit,
             patch="nova.conf",
-            keyring=self._keyring(nova.client),
         )
         self._patch("nova.conf", unit.conf, services.nova_conf(nova), nova.path)
 
@@ -450,18 +544,17 @@ class _Profile:
         backends = self._site.backends
         source: Path = ("services", "cinder")
         names = ",".join(backend.name for backend in backends)
-        clients = dict.fromkeys(backend.client for backend in backends)
         self._step(
             80,
             "cinder",
             "Cinder stores volumes in "
-            + " and ".join(f"pool {each.pool} as client.{each.client}" for each in backends)
+            + " and ".join(map(self._where, backends))
             + ". Backends that are enabled already stay enabled.",
             source,
+            shares=self._shares(backends),
             backends=backends,
             unit=unit,
             patch="cinder.conf",
-            keyrings=[self._keyring(client) for client in clients],
         )
         self._patch(
             "cinder.conf",

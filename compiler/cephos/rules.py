@@ -7,13 +7,14 @@ assume that the schema has been kept.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cephos import knowledge
 from cephos.diagnostics import Diagnostic, describe, did_you_mean, quote
 from cephos.model import CEPH_ADMIN, CINDER, SERVICES
-from cephos.services import MANAGED
+from cephos.services import MANAGED, stores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +38,9 @@ RELEASE: Path = ("openstack", "release")
 CEPH_RELEASE: Path = ("clusters", ANY, "release")
 POOLS: Path = ("clusters", ANY, "pools", ANY)
 STORES: Path = ("services", ANY, "backends", ANY)
+CLUSTERS: tuple[Path, ...] = (("services", ANY, "cluster"), (*STORES, "cluster"))
 ROLES: Path = ("hosts", ANY, "roles", ANY)
+ADMINISTERED: Path = ("hosts", ANY, "clusters", ANY)
 """Places that rules rely on: where something is wrong there, a rule cannot tell what is missing."""
 
 EXAMPLE_UUIDS = frozenset(
@@ -104,6 +107,15 @@ class Places:
         """Return where the value stands."""
         return self._document.span(path)
 
+    def given(self, path: Path) -> bool:
+        """Tell whether the description has the key."""
+        node: Any = self._document.data
+        for key in path:
+            if not isinstance(node, dict) or key not in node:
+                return False
+            node = node[key]
+        return True
+
     def role(self, group: HostGroup, role: str) -> Span:
         """Return where a group of hosts is given a role."""
         roles = self._document.data["hosts"][group.pattern]["roles"]
@@ -145,7 +157,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:_SHOWN] + more) or "none"
 
 
-@_rule(STORES)
+@_rule(STORES, *CLUSTERS)
 def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E203: an entry under `clients` that no service names fixes nothing."""
     for cluster in site.clusters.values():
@@ -160,7 +172,7 @@ def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
                 )
 
 
-@_rule(POOLS)
+@_rule(POOLS, *CLUSTERS)
 def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E204: a service stores in a pool that its cluster does not describe."""
     for store in site.stores():
@@ -210,23 +222,25 @@ def example_uuids_are_refused(site: Site, at: Places) -> Iterator[Diagnostic]:
                 )
 
 
-@_rule()
+@_rule(*CLUSTERS)
 def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E210: libvirt holds one key per UUID."""
-    owners: dict[str, str] = {}
-    for cluster in site.clusters.values():
+    owners: dict[str, tuple[str, Path]] = {}
+    for cluster in {each.fsid: each for each in site.clusters.values()}.values():
         clients = dict.fromkeys(store.client for store in site.stores() if store.cluster is cluster)
         for client in clients:
             uuid = cluster.secret_uuid(client)
+            name = quote(client) + (f" of {quote(cluster.name)}" if len(site.clusters) > 1 else "")
+            place = (*cluster.path, "clients", client, "secret_uuid")
             if uuid in owners:
+                other, given = owners[uuid]
                 yield Diagnostic(
                     "E210",
-                    f"clients {quote(owners[uuid])} and {quote(client)} share the secret UUID"
-                    f" {uuid}",
-                    at.value((*cluster.path, "clients", client, "secret_uuid")),
+                    f"clients {other} and {name} share the secret UUID {uuid}",
+                    at.value(place if client in cluster.secret_uuids else given),
                     help="libvirt holds one key under one UUID: give each client its own",
                 )
-            owners[uuid] = client
+            owners[uuid] = name, place
 
 
 @_rule()
@@ -372,11 +386,21 @@ def _splits(item: str | int) -> bool:
     return str(item).split(",") != [str(item).strip()] or not str(item)
 
 
-@_rule(ROLES)
+@_rule(ROLES, ADMINISTERED)
 def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E215: one host makes pools, users and hand-offs, or none where keys are delivered."""
-    admins = site.hosts_with(CEPH_ADMIN)
-    if any(cluster.delivered for cluster in site.clusters.values()):
+    """E215: one host makes a cluster's pools, users and hand-offs, unless they are delivered."""
+    delivered = [cluster for cluster in site.clusters.values() if cluster.delivered]
+    made = [cluster for cluster in site.clusters.values() if not cluster.delivered]
+    if delivered and made:
+        yield Diagnostic(
+            "E215",
+            f"keys of cluster {quote(delivered[0].name)} are delivered, those of"
+            f" {quote(made[0].name)} are not",
+            at.value((*delivered[0].path, "keys")),
+            help="a host gets all its keys one way: `keys: delivered` of every cluster, or of none",
+        )
+        return
+    if delivered:
         for group in site.groups_with(CEPH_ADMIN):
             yield Diagnostic(
                 "E215",
@@ -385,16 +409,7 @@ def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
                 help="drop the role, or `keys: delivered` of the cluster",
             )
         return
-    if len(admins) == 1:
-        return
-    for group in site.groups_with(CEPH_ADMIN):
-        yield Diagnostic(
-            "E215",
-            f"{len(admins)} hosts have the role 'ceph-admin'; one makes the pools, users and keys",
-            at.role(group, CEPH_ADMIN),
-            help="keep the role on one host that has the cluster's admin keyring",
-        )
-    if not admins:
+    if not site.hosts_with(CEPH_ADMIN):
         yield Diagnostic(
             "E215",
             "no host has the role 'ceph-admin', so nobody would make pools, users and keys",
@@ -402,6 +417,80 @@ def one_ceph_admin(site: Site, at: Places) -> Iterator[Diagnostic]:
             help="give the role to one host that has the cluster's admin keyring; if another team"
             " makes them, say `keys: delivered` of the cluster",
         )
+        return
+    for cluster in site.clusters.values():
+        admins = site.administrators(cluster)
+        groups = [group for group in site.groups if cluster.name in group.clusters]
+        if not admins:
+            yield Diagnostic(
+                "E215",
+                f"no host administers cluster {quote(cluster.name)}, so nobody would make its"
+                " pools, users and keys",
+                at.key(cluster.path),
+                help="name it under `clusters` of the ceph-admin host that has its admin keyring",
+            )
+        for group in groups if len(admins) > 1 else ():
+            yield Diagnostic(
+                "E215",
+                f"{len(admins)} hosts administer cluster {quote(cluster.name)}; one makes its"
+                " pools, users and keys",
+                at.role(group, CEPH_ADMIN),
+                help="keep the role on one host that has the cluster's admin keyring"
+                if len(site.clusters) == 1
+                else "say with `clusters` which of them administers which",
+            )
+
+
+@_rule(*CLUSTERS, ROLES, ADMINISTERED)
+def administrators_wait_for_no_key(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E216: a `ceph-admin` host has its turn before any hand-off has been made."""
+    for group in site.groups_with(CEPH_ADMIN):
+        foreign = {
+            store.cluster.name: role
+            for role in sorted(group.roles - {CEPH_ADMIN})
+            for store, _ in stores_of(site, replace(group, roles=frozenset({role})))
+            if store.cluster.name not in group.clusters
+        }
+        for name, role in foreign.items():
+            yield Diagnostic(
+                "E216",
+                f"as {quote(role)} this host needs keys of cluster {quote(name)}, which another"
+                " host administers",
+                at.role(group, role),
+                help="a ceph-admin host comes first, before other hosts' keys can arrive: give"
+                f" role {quote(role)} to a host of its own, or let this one administer"
+                f" {quote(name)} too",
+            )
+
+
+@_rule(ROLES)
+def clusters_are_for_administrators(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E207: `clusters` of a host that administers none."""
+    for group in site.groups:
+        path = (*group.path, "clusters")
+        if CEPH_ADMIN not in group.roles and at.given(path):
+            yield Diagnostic(
+                "E207",
+                "`clusters` says what a ceph-admin host administers, and this is none",
+                at.key(path),
+                help="leave it out: where a service stores is said by its `cluster`",
+            )
+
+
+@_rule()
+def clusters_differ(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E218: one cluster under two names would be made twice, and libvirt's secrets would clash."""
+    names: dict[str, str] = {}
+    for cluster in site.clusters.values():
+        if cluster.fsid in names:
+            yield Diagnostic(
+                "E218",
+                f"clusters {quote(names[cluster.fsid])} and {quote(cluster.name)} have the same"
+                " fsid, so they are one",
+                at.value((*cluster.path, "fsid")),
+                help="`ceph fsid` on a host of each prints what it is",
+            )
+        names[cluster.fsid] = cluster.name
 
 
 @_rule()
@@ -533,7 +622,7 @@ def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
                     )
 
 
-@_rule(STORES)
+@_rule(STORES, *CLUSTERS)
 def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W301: a pool that no service stores in."""
     for cluster in site.clusters.values():
@@ -564,7 +653,7 @@ def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
             )
 
 
-@_rule()
+@_rule(*CLUSTERS)
 def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W304: services that share a pool can destroy each other's data and confuse its statistics."""
     users: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -581,7 +670,7 @@ def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
         users[key].append(user)
 
 
-@_rule()
+@_rule(*CLUSTERS)
 def shared_clients(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W305: services that share a client share what each may do, and its key."""
     users: defaultdict[tuple[str, str], dict[str, Store]] = defaultdict(dict)

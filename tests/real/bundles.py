@@ -84,7 +84,6 @@ def carry_out(runbook: str, hosts: dict[str, Host]) -> dict[str, str]:
 
     Every total that a host prints adds up to what the table of its wave says.
     """
-    admin = ""
     last: dict[str, str] = {}
     for wave in re.split(r"(?m)^## ", runbook):
         if not wave.startswith("Wave "):
@@ -95,15 +94,19 @@ def carry_out(runbook: str, hosts: dict[str, Host]) -> dict[str, str]:
             for names, count in re.findall(r"(?m)^  \| (`.+) \| `verify: (\d+) ok`", wave)
             for name in named(names)
         }
+        sealed = re.findall(
+            r"(?m)^  \| (`.+`) \| `(.+?)` \| `\S+/HOST(\S*)\.tar` \| `\S+` \|", wave
+        )
         for line in wave.splitlines():
             if line.startswith("- [ ] On "):
                 where = named(line)
-                admin = admin or where[0]
             elif line.startswith("  # "):
                 command = line.removeprefix("  # ")
                 if "HOST" in command:
-                    for name in hosts.keys() - {admin}:
-                        hosts[admin].run("bash", "-c", command.replace("HOST", name))
+                    for names, source, cluster in sealed:
+                        for name in named(names):
+                            of_one = command.replace(".CLUSTER", cluster).replace("HOST", name)
+                            hosts[source].run("bash", "-c", of_one)
                 else:
                     with ThreadPoolExecutor() as pool:
                         said = pool.map(lambda name, it=command: do(hosts[name], it), where)

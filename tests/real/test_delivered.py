@@ -34,7 +34,7 @@ def test_what_the_other_team_is_asked_for_suffices(tmp_path: Path) -> None:
         ctl1.put(out / "hosts/ctl1", BUNDLE)
         said = apply(ctl1, status=65)
         assert "no hand-off has its key, and it is not here yet" in said
-        assert f"carry ctl1.tar to {HANDOFFS}/ here, as RUNBOOK.md says" in said
+        assert f"carry ctl1.tar, or ctl1.ceph.tar, to {HANDOFFS}/ here, as RUNBOOK.md says" in said
 
         # the other team follows the page, twice
         page = (out / "CEPH-TEAM.md").read_text()

@@ -330,8 +330,11 @@ owe_restarts() { # FILE: written before FILE changes, so that a restart is not l
 # cluster NAME FSID MONITOR…: which Ceph cluster the following verbs speak of
 
 cluster() {
-  CLUSTER=$1 FSID=$2 MONITORS=("${@:3}")
-  CEPH=(ceph --cluster "$CLUSTER" --connect-timeout "$CEPH_PATIENCE") # as its administrator
+  CLUSTER=$1 FSID=$2 MONITORS=("${@:3}") ADMIN_AS=$1
+  # on its own hosts a cluster calls itself ceph, whatever name the site needs to tell it from another
+  if [[ ! -e $CEPH_DIR/$1.client.admin.keyring && -e $CEPH_DIR/ceph.client.admin.keyring ]]; then ADMIN_AS=ceph; fi
+  CEPH=(ceph --cluster "$ADMIN_AS" --connect-timeout "$CEPH_PATIENCE") # as its administrator
+  if [[ $MODE == preflight && ! -e $RUN/handoffs-given ]]; then open_delivered "$HOST.$CLUSTER.tar"; fi
 }
 
 need_admin() { # this host administers the cluster that the site describes; 1 if not
@@ -343,7 +346,7 @@ need_admin() { # this host administers the cluster that the site describes; 1 if
   if ! command -v ceph >/dev/null; then return 1; fi
   bounded "${CEPH[@]}" fsid || rc=$?
   if ((rc)); then
-    refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at 'ceph --cluster $CLUSTER -s' as root on this host"
+    refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at 'ceph --cluster $ADMIN_AS -s' as root on this host"
   elif [[ $OUTPUT != "$FSID" ]]; then
     refuse 65 "the cluster here has fsid $OUTPUT, this bundle is for $FSID" "run it on the site's own cluster, or correct fsid in site.yaml"
   else
@@ -388,13 +391,13 @@ ask_as() {
 need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
   local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 from
   # a ceph-admin host makes clients and keys earlier in the same run
-  if [[ -e $RUN/makes-own-handoff ]] || ! key_of "$1" || ! need_readable_key "$1" || ! need_monitor; then return 1; fi
+  if [[ -e $RUN/makes-own-handoff-$CLUSTER ]] || ! key_of "$1" || ! need_readable_key "$1" || ! need_monitor; then return 1; fi
   if [[ -e $asked ]]; then return "$(<"$asked")"; fi
   printf '1\n' >"$asked"
   need_command ceph ceph-common
   if ! command -v ceph >/dev/null; then return 1; fi
   from=$KEYRING
-  if [[ $from == "$RUN"/* ]]; then from=$(<"$RUN/keys/from"); fi
+  if [[ $from == "$RUN"/* ]]; then from=$(<"${from%.keyring}.from"); fi
   ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
   if ((rc)) && [[ $CAUSE == 'no answer'* ]]; then
     no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' where it is administered"
@@ -510,7 +513,7 @@ pool_do() { # NAME SETTING…: one command makes the pool with all its settings,
   if ! pool_exists "$1"; then
     attempt "create pool $1" "${CEPH[@]}" osd pool create "$1" --pool_type replicated "${@:2}"
   fi
-  attempt "initialise pool $1 for rbd" rbd --cluster "$CLUSTER" pool init "$1"
+  attempt "initialise pool $1 for rbd" rbd --cluster "$ADMIN_AS" pool init "$1"
 }
 
 pool_step_by_step() { act pool_steps '' "pool $1 of cluster $CLUSTER" "$@"; }
@@ -549,7 +552,7 @@ pool_steps_do() { # NAME SETTING…: a kill leaves a pool half made, so it is no
       shift 2
     done
   fi
-  attempt "initialise pool $name for rbd" rbd --cluster "$CLUSTER" pool init "$name"
+  attempt "initialise pool $name for rbd" rbd --cluster "$ADMIN_AS" pool init "$name"
   rm -f -- "$mark"
 }
 
@@ -563,12 +566,12 @@ trash_schedule_need() { need_admin || :; }
 trash_schedule_compare() { # POOL INTERVAL
   DIFFERS="is purged every $2"
   if ! pool_exists "$1"; then return 0; fi
-  attempt 'read its schedule' rbd --cluster "$CLUSTER" trash purge schedule ls --pool "$1"
+  attempt 'read its schedule' rbd --cluster "$ADMIN_AS" trash purge schedule ls --pool "$1"
   if [[ $OUTPUT == *every* ]]; then DIFFERS=''; fi
 }
 
 trash_schedule_do() { # POOL INTERVAL
-  attempt 'schedule its purge' rbd --cluster "$CLUSTER" trash purge schedule add --pool "$1" "$2"
+  attempt 'schedule its purge' rbd --cluster "$ADMIN_AS" trash purge schedule add --pool "$1" "$2"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -652,7 +655,7 @@ as_client() { # NAME COMMAND…: with the client's own key, read from the cluste
     printf '%s\n' "$OUTPUT" >"$keyring"
     OUTPUT=''
   fi
-  bounded "${@:2}" --cluster "$CLUSTER" --id "$1" --keyring "$keyring" "${TRACELESS[@]}"
+  bounded "${@:2}" --cluster "$ADMIN_AS" --id "$1" --keyring "$keyring" "${TRACELESS[@]}"
 }
 
 client_reads_prove() { # NAME POOL…
@@ -667,7 +670,7 @@ client_refused_prove() { # NAME POOL…
   local pool image=cephos-must-be-refused
   for pool in "${@:2}"; do
     if as_client "$1" rbd create --size 1M "$pool/$image"; then
-      attempt 'remove the test image' rbd --cluster "$CLUSTER" rm --no-progress "$pool/$image"
+      attempt 'remove the test image' rbd --cluster "$ADMIN_AS" rm --no-progress "$pool/$image"
       fail "the cluster let it create an image in pool $pool" "something grants it more than the site says: ceph auth get client.$1"
     fi
     # any other failure would prove nothing
@@ -676,21 +679,23 @@ client_refused_prove() { # NAME POOL…
 }
 
 # ---------------------------------------------------------------------------------------------------------------
-# handoffs FILE: for each line `HOST CLUSTER.client.NAME…` one sealed archive with the keyrings that HOST needs, no others
+# handoffs FILE [SUFFIX]: for each line `HOST CLUSTER.client.NAME…` one sealed archive, HOST[.SUFFIX].tar, with the keyrings
+# of this cluster that HOST needs, no others
 
 handoffs() {
-  local host keyrings
+  local host keyrings archive
   while read -r host keyrings; do
     if [[ -z $host || $host == '#'* ]]; then continue; fi
-    if [[ $host == "$HOST" && $MODE == preflight ]]; then : >"$RUN/makes-own-handoff"; fi
+    if [[ $host == "$HOST" && $MODE == preflight ]]; then : >"$RUN/makes-own-handoff-$CLUSTER"; fi
+    archive=$HANDOFFS/$host${2:+.$2}.tar
     # shellcheck disable=SC2086 # names of keyrings hold no blanks
-    act handoff '' "hand-off for $host: $HANDOFFS/$host.tar ($keyrings)" "$host" $keyrings
+    act handoff '' "hand-off for $host: $archive ($keyrings)" "$archive" "$host" $keyrings
   done <"$BUNDLE/$1"
 }
 
-handoff_need() { # HOST KEYRING…
+handoff_need() { # ARCHIVE HOST KEYRING…
   need_admin || :
-  need_place "$HANDOFFS/$1.tar"
+  need_place "$1"
   need_command tar tar
 }
 
@@ -721,7 +726,7 @@ handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar
 read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per run; 1 if there is no such client
   local copy=$RUN/admin-key.$1 rc=0
   if [[ ! -s $copy ]]; then
-    bounded ceph --cluster "${1%%.*}" --connect-timeout "$CEPH_PATIENCE" auth get-key "${1#*.}" || rc=$?
+    bounded "${CEPH[@]}" auth get-key "${1#*.}" || rc=$?
     if ((rc == 2)); then return 1; fi
     if ((rc)); then fail "cannot read the key of ${1#*.}: $CAUSE"; fi
     printf '%s' "$OUTPUT" >"$copy"
@@ -730,15 +735,15 @@ read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per 
   OUTPUT=''
 }
 
-handoff_compare() { # HOST KEYRING…
-  local there=$HANDOFFS/$1.tar
-  if ! clients_exist "${@:2}"; then
+handoff_compare() { # ARCHIVE HOST KEYRING…
+  local there=$1
+  if ! clients_exist "${@:3}"; then
     # an earlier step makes the clients in the same run
     if [[ -e $there ]]; then DIFFERS='its keys are renewed'; else DIFFERS='is written'; fi
     return 0
   fi
-  handoff_build "$@"
-  if [[ $1 == "$HOST" ]]; then open_handoff "$RUN/handoff.tar"; fi # this host's own services come next
+  handoff_build "${@:2}"
+  if [[ $2 == "$HOST" ]]; then open_handoff "$RUN/handoff.tar"; fi # this host's own services come next
   if [[ ! -e $there ]]; then
     DIFFERS='is written'
   elif [[ $(digest_of "$there") != $(digest_of "$RUN/handoff.tar") ]]; then
@@ -748,21 +753,21 @@ handoff_compare() { # HOST KEYRING…
   fi
 }
 
-handoff_do() { # HOST KEYRING…
+handoff_do() { # ARCHIVE HOST KEYRING…
   mkdir -p -- "$HANDOFFS"
-  attempt 'write it' replace_file --mode 0600 --owner root:root "$HANDOFFS/$1.tar" <"$RUN/handoff.tar"
+  attempt 'write it' replace_file --mode 0600 --owner root:root "$1" <"$RUN/handoff.tar"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
 # Reading a hand-off
 
-find_handoff() { # [FILE]: HANDOFF is the archive for this host, '' if none has been delivered
-  local candidate
-  HANDOFF=${1:-}
-  if [[ -n $HANDOFF ]]; then return 0; fi
-  for candidate in "$BUNDLE/handoff/$HOST.tar" "$HANDOFFS/$HOST.tar"; do
-    if [[ -e $candidate ]]; then
-      HANDOFF=$candidate
+open_delivered() { # NAME: the archive of that name, if one has been delivered, once per run
+  local folder
+  if [[ -e $RUN/opened-$1 ]]; then return 0; fi
+  : >"$RUN/opened-$1"
+  for folder in "$BUNDLE/handoff" "$HANDOFFS"; do
+    if [[ -e $folder/$1 ]]; then
+      open_handoff "$folder/$1"
       return 0
     fi
   done
@@ -793,15 +798,15 @@ open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
     damaged_handoff "$1" "it is for ${line//$'\n'/, }, this host is site=$SITE, host=$HOST" 65
   fi
   mkdir -p "$RUN/keys"
-  mv -f -- "$folder"/*.keyring "$RUN/keys/"
-  printf '%s\n' "$1" >"$RUN/keys/from"
+  for member in "$folder"/*.keyring; do printf '%s\n' "$1" >"${member%.keyring}.from"; done
+  mv -f -- "$folder"/*.keyring "$folder"/*.from "$RUN/keys/"
   rm -rf -- "$folder"
 }
 
 damaged_handoff() { # FILE CAUSE: ends the run; nothing has been changed yet
   WHAT=''
   report failed "the hand-off $1 is refused: $2"
-  advise "copy $HOST.tar again from where it was made, and compare its sha256sum"
+  advise "copy it again from where it was made, and compare its sha256sum"
   trap - ERR
   exit 65
 }
@@ -842,8 +847,8 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE [USER…]
   for user in "${3%:*}" "${@:5}"; do need_user "$user"; done
   if (($# > 4)); then need_command setfacl acl; fi
   if ! getent group "${3#*:}" >/dev/null; then refuse 69 "there is no group '${3#*:}' on this host" "install the service's package first"; fi
-  if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff ]]; then
-    refuse 65 "no hand-off has its key, and it is not here yet" "carry $HOST.tar to $HANDOFFS/ here, as RUNBOOK.md says, or name it with --handoff"
+  if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff-$CLUSTER ]]; then
+    refuse 65 "no hand-off has its key, and it is not here yet" "carry $HOST.tar, or $HOST.$CLUSTER.tar, to $HANDOFFS/ here, as RUNBOOK.md says, or name it with --handoff"
   fi
   need_client "$2" || :
 }
@@ -1136,7 +1141,7 @@ libvirt_units() { # UNITS are those through which this host's libvirt answers: o
 secret_adopted() {
   if [[ $3 != 'ceph '* ]]; then return 1; fi
   if grep -qsxF -- "$3" "$STATE/adopted/$2"; then return 0; fi
-  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff ]] && read_client_key "$CLUSTER.client.$1"; }; then return 1; fi
+  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && read_client_key "$CLUSTER.client.$1"; }; then return 1; fi
   bounded "${VIRSH[@]}" secret-get-value "$2" && [[ $OUTPUT == "$KEY" ]]
 }
 

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Nova keeps disks of guests in pool vms of cluster ceph as client.nova. Snapshots of guests are full
+# copies, since this host may only read images.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+cluster            ceph 6f0b6f9e-1f0e-4c0b-9d47-7a3b1c2d3e4f 10.1.0.1 10.1.0.2
+
+install_keyring    nova nova:nova 0640
+ceph_conf          files/ceph.conf
+reach_pool         nova vms nova
+patch_ini          /etc/nova/nova.conf files/nova.conf
+restart_on_change  openstack-nova-compute.service
