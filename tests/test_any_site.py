@@ -101,6 +101,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
         },
         "services": {
             "glance": uses[0]
+            | ({"unit": "httpd.service"} if release == "2026.2" else {})
             | draw(some(copy_on_write=st.booleans(), options=some(**described_stores))),
             "cinder": {
                 "backends": {

@@ -81,3 +81,24 @@ def test_an_odd_host_env_is_refused(bundle: Path, tmp_path: Path) -> None:
         done = run(copy / "apply", "--list")
         assert done.returncode == 65
         assert "host.env" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("[rbd]\nrbd_user = other\n", 1), ("[rbd]\nrbd_user = cinder\n", 0), ("[lvm]\nx = 1\n", 0)],
+)
+def test_files_of_a_folder_that_is_read_later_must_not_say_otherwise(
+    bundle: Path, tmp_path: Path, text: str, status: int
+) -> None:
+    folder, private = tmp_path / "cinder.conf.d", tmp_path / "run"
+    folder.mkdir()
+    private.mkdir()
+    (folder / "500.conf").write_text(text)
+    script = f'. "{bundle}/lib/cephos.sh"; not_overridden files/cinder.conf "{folder}" /none'
+    settings = {"CEPHOS_MODE": "verify", "CEPHOS_RUN": str(private), "CEPHOS_BUNDLE": str(bundle)}
+    done = subprocess.run(
+        ["bash", "-c", script, "80-cinder"],
+        env=settings, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (status, "")
+    assert ("500.conf" in done.stdout) == bool(status)

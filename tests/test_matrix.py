@@ -44,6 +44,7 @@ SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
         ("[ceph-admin]", "[ceph-admin, glance, cinder, nova-compute]"),
         ("  os1: {roles: [glance, cinder]}\n  compute[01-02]: {roles: [nova-compute]}\n", ""),
     ),
+    "classic-caps": (("    mon_host:", "    caps: classic\n    mon_host:"),),
     "images-only": (
         ("  cinder:\n    backends:\n      rbd: {pool: volumes, client: cinder}\n", ""),
         ("  nova: {pool: vms, client: nova}\n", ""),
@@ -62,7 +63,7 @@ SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
 FILES = {"glance-api.conf": "glance", "cinder.conf": "cinder", "nova.conf": "nova"}
 OLD_STORES = {"glance_store.stores", "glance_store.default_store"}
 DEPRECATED_WITHOUT_REPLACEMENT = {"DEFAULT.show_multiple_locations"}
-EXPECTED_WARNINGS = {"one-pool": {"W304", "W305"}}
+EXPECTED_WARNINGS = {"one-pool": {"W304", "W305"}, "classic-caps": {"W331"}}
 
 
 def document_of(text: str, report: Report) -> Document:
@@ -84,11 +85,13 @@ def compiled(text: str) -> tuple[Tree, list[str]]:
 
 
 def site_of(shape: str, release: Release, platform: str, ceph: Release) -> str:
+    unit = ", unit: httpd.service" if release.name == "2026.2" else ""
     return edited(
         ('"2025.1"', f'"{release.name}"'),
         ("platform: rdo", f"platform: {platform}"),
         ("release: squid", f"release: {ceph.name}"),
         *SHAPES[shape],
+        ("client: glance", f"client: glance{unit}"),
         site=PLAIN,
     )
 
@@ -162,9 +165,12 @@ def test_every_ceph_release_gets_its_own_commands(ceph: Release) -> None:
         pools, clients = (
             admin[f"steps/{name}.sh"].data.decode() for name in ("10-pools", "20-clients")
         )
+        classic = shape == "classic-caps"
+        assert ("mon 'allow r'" in clients) == classic
+        assert ("profile rbd" in clients) != classic
         by_steps = ceph.name in {"luminous", "mimic", "nautilus"}
         assert ("pool_step_by_step" in pools) == by_steps
-        assert ("mgr 'profile rbd" in clients) != by_steps
+        assert ("mgr 'profile rbd" in clients) == (not by_steps and not classic)
         collect(tree)
 
 

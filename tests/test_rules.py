@@ -94,6 +94,13 @@ ROWS = (
         (("[nova-compute]}", "[nova-compute], platform: debian}"),),
     ),
     Row(
+        "E202",
+        (("platform: rdo", "platform: kolla"),),
+        "3:42: error[E202]: hosts of platform 'kolla' cannot be served: Kolla Ansible writes the"
+        " files of its containers, and libvirt's secrets, again on every reconfigure",
+        (("platform: rdo", "platform: suse"),),
+    ),
+    Row(
         "E203",
         (clients(("cindr", UUID)),),
         "14:7: error[E203]: client 'cindr' is not used by any service; did you mean 'cinder'?",
@@ -334,6 +341,20 @@ ROWS = (
         ),
     ),
     Row(
+        "E232",
+        (('"2025.1"', '"2026.2"'),),
+        "14:3: error[E232]: Glance of 2026.2 has no server of its own, so what runs it must be"
+        " said",
+        (('"2025.1"', '"2026.2"'), (GLANCE, "client: glance, unit: uwsgi@glance.service}")),
+    ),
+    Row(
+        "E232",
+        (('"2025.1"', "hibiscus"), ("platform: rdo", "platform: debian")),
+        "14:3: error[E232]: Glance of 2026.2 has no server of its own, so what runs it must be"
+        " said",
+        (('"2025.1"', '"2026.1"'), ("platform: rdo", "platform: debian")),
+    ),
+    Row(
         "E241",
         (
             ("squid", "nautilus"),
@@ -449,6 +470,13 @@ ROWS = (
         "W305",
         ((CINDER, GLANCE), (NOVA, GLANCE)),
         "18:29: warning[W305]: client 'glance' is shared by glance, cinder and nova",
+    ),
+    Row(
+        "W331",
+        (("    release: squid\n", "    release: squid\n    caps: classic\n"),),
+        "7:11: warning[W331]: with classic capabilities no client can take over the lock of one"
+        " that has died",
+        (("    release: squid\n", "    release: squid\n    caps: profile\n"),),
     ),
 )
 

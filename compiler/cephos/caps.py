@@ -2,7 +2,8 @@
 
 The profiles `rbd` and `rbd-read-only` exist since Luminous. On the monitors `profile rbd` includes
 the right to blocklist a dead client, without which its exclusive locks can never be broken; that is
-why there is no `allow r` here (Ceph's documentation, "RBD Exclusive Locks").
+why there is no `allow r` here but where the site asks for it (Ceph's documentation, "RBD Exclusive
+Locks"; rule W331).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Access:
 
     def caps(self) -> dict[str, str]:
         """Return the capability text by service, in the order in which Ceph is told."""
+        if self.cluster.classic_caps:
+            return self._classic_caps()
         write = [f"profile rbd pool={pool}" for pool in self.write]
         read = [
             f"profile rbd-read-only pool={pool}" for pool in self.read if pool not in self.write
@@ -40,6 +43,13 @@ class Access:
             # only what changes images: `rbd trash purge schedule`, background deletion
             granted["mgr"] = ", ".join(write)
         return granted
+
+    def _classic_caps(self) -> dict[str, str]:
+        """Return what Ceph's documentation gave before there were profiles."""
+        grants = ["allow class-read object_prefix rbd_children"]
+        grants += [f"allow rwx pool={pool}" for pool in self.write]
+        grants += [f"allow rx pool={pool}" for pool in self.read if pool not in self.write]
+        return {"mon": "allow r", "osd": ", ".join(grants)}
 
 
 def access(site: Site, cluster: Cluster) -> dict[str, Access]:

@@ -84,6 +84,7 @@ CATALOGUE: Mapping[str, str] = {
     "E221": "service that would be the cluster's administrator",
     "E222": "address that no monitor can have",
     "E231": "pool setting that its Ceph release needs or does not have",
+    "E232": "unit of a service that must be named",
     "E241": "setting that the release has no use for",
     # W3xx: allowed, but probably not meant
     "W301": "pool that no service uses",
@@ -91,6 +92,7 @@ CATALOGUE: Mapping[str, str] = {
     "W303": "deprecated option",
     "W304": "pool shared by services",
     "W305": "client shared by services",
+    "W331": "capabilities that cannot break a dead client's lock",
     # E4xx: what was generated is not sound, a fault of the compiler
     "E401": "generated script that shellcheck objects to",
     "E402": "generated file that cannot be read back",

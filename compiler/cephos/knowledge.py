@@ -7,7 +7,7 @@ Nothing else in the compiler compares release names; a fact about a release is a
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,10 @@ class Platform:
     title: str
     qemu: str
     units: Mapping[str, Unit]
+
+    def with_unit(self, role: str, name: str) -> Platform:
+        """Return the same, but for the unit that a role is restarted by."""
+        return replace(self, units={**self.units, role: replace(self.units[role], unit=name)})
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,15 @@ def platforms() -> Mapping[str, Platform]:
             },
         )
         for name, row in _data("platforms").items()
+        if "refused" not in row
     }
+
+
+@cache
+def refused_platforms() -> Mapping[str, str]:
+    """Return why each platform that is known and cannot be served cannot, by its name."""
+    rows = _data("platforms").items()
+    return {name: row["refused"] for name, row in rows if "refused" in row}
 
 
 @cache

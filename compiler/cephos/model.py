@@ -54,6 +54,8 @@ class Cluster:
     mon_host: tuple[str, ...]
     pools: Mapping[str, Pool]
     secret_uuids: Mapping[str, str]
+    classic_caps: bool
+    """Whether capabilities have the form that was before profiles."""
     delivered: bool
     """Whether another team makes its pools, users and keys, and no host of the site does."""
     path: Path
@@ -90,6 +92,8 @@ class Glance(Store):
     """Where images are stored."""
 
     copy_on_write: bool
+    unit: str | None
+    """What the site says runs Glance, if that is not the platform's own unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,10 +236,13 @@ class _Builder:
         known = knowledge.platforms()
         if name in known:
             return known[name]
+        reason = knowledge.refused_platforms().get(name)
         guess = did_you_mean(name, known)
         self._report.add(
             "E202",
-            f"{quote(name)} is not a platform"
+            f"hosts of platform {quote(name)} cannot be served: {reason}"
+            if reason
+            else f"{quote(name)} is not a platform"
             + (f"; did you mean {quote(guess)}?" if guess else ""),
             self._document.span(path),
             help=f"known are {', '.join(known)}",
@@ -259,6 +266,7 @@ class _Builder:
                 for client, settings in entry.get("clients", {}).items()
                 if "secret_uuid" in settings
             },
+            classic_caps=entry.get("caps") == "classic",
             delivered=entry.get("keys") == "delivered",
             path=path,
         )
@@ -281,6 +289,7 @@ class _Builder:
         return Glance(
             **self._store(entry, ("services", "glance")),
             copy_on_write=entry.get("copy_on_write", True),
+            unit=entry.get("unit"),
         )
 
     def _backend(self, name: str, entry: dict[str, Any]) -> Backend:
@@ -370,6 +379,8 @@ class _Builder:
             platform = default
             if "platform" in entry:
                 platform = self._platform(entry["platform"], (*path, "platform"))
+            if unit := self._data["services"].get("glance", {}).get("unit"):
+                platform = platform.with_unit(GLANCE, unit)
             groups.append(
                 HostGroup(
                     pattern=pattern,

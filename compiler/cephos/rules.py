@@ -596,6 +596,34 @@ def _is(kind: Callable[[str], object], text: str) -> bool:
     return True
 
 
+@_rule(RELEASE)
+def glance_has_a_unit(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E232: what runs Glance where it has no server of its own is the site's to say."""
+    glance = site.glance
+    if glance and not glance.unit and not knowledge.behaves("glance_has_server", site.release):
+        yield Diagnostic(
+            "E232",
+            f"Glance of {site.release.name} has no server of its own, so what runs it must be said",
+            at.key(glance.path),
+            help="name the unit that runs glance.wsgi.api:application on your hosts, such as"
+            " `unit: httpd.service`",
+        )
+
+
+@_rule()
+def locks_can_be_broken(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W331: without `profile rbd` on the monitors nobody can blocklist a client that has died."""
+    for cluster in site.clusters.values():
+        if cluster.classic_caps:
+            yield Diagnostic(
+                "W331",
+                "with classic capabilities no client can take over the lock of one that has died",
+                at.value((*cluster.path, "caps")),
+                help="guests of a compute that crashed then stay down until somebody runs"
+                " tools/rbd-locks --break: leave it out if you can",
+            )
+
+
 @_rule(CEPH_RELEASE)
 def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E231: the Ceph release makes a pool with what is said of it, and with no less."""

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 
 OLD_SITE = edited(
     ("release: zed", "release: stein"),
-    ("release: pacific", "release: nautilus"),
+    ("release: pacific", "release: nautilus\n    caps: classic"),
     (
         "{images: {pg_num: 8, size: 2}, volumes: {}, vms: {}}",
         """{images: {pg_num: 8, size: 2, autoscale: warn},
@@ -87,7 +87,10 @@ def test_pools_are_made_step_by_step_with_all_their_settings(world: World) -> No
     assert (images["size"], images["pg_autoscale_mode"]) == ("2", "warn")
     assert float(volumes["target_size_ratio"]) == 0.5
     assert (vms["size"], vms["crush_rule"]) == ("2", "replicated_rule")
-    assert "mgr" not in world.ceph.run("auth", "get", "client.glance")
+    granted = world.ceph.run("auth", "get", "client.nova")
+    assert 'mon = "allow r"' in granted
+    assert "allow rwx pool=vms, allow rx pool=images" in granted
+    assert "mgr" not in granted
     assert " changed" not in apply(world.ceph.host).replace("0 changed", "")
 
 

@@ -978,15 +978,18 @@ ceph_conf_do() {
 }
 
 # ---------------------------------------------------------------------------------------------------------------
-# not_overridden PATCH FILE…: no file that the service reads later says otherwise
+# not_overridden PATCH FILE…: no file that the service reads later says otherwise; of a folder it reads *.conf
 
 not_overridden() { prove overridden "$1 has the last word" "$@"; }
 
 overridden_need() { overridden_prove "$@"; }
 
 overridden_prove() { # PATCH FILE…
-  local file rc
-  for file in "${@:2}"; do
+  local place file rc files=()
+  for place in "${@:2}"; do
+    if [[ -d $place ]]; then files+=("$place"/*.conf); else files+=("$place"); fi
+  done
+  for file in "${files[@]}"; do
     if [[ ! -f $file ]]; then continue; fi
     rc=0
     captured "${INI_PATCH[@]}" --conflicts "$file" "$BUNDLE/$1" || rc=$?
