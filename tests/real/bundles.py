@@ -95,7 +95,7 @@ def carry_out(runbook: str, hosts: dict[str, Host]) -> dict[str, str]:
             for name in named(names)
         }
         sealed = re.findall(
-            r"(?m)^  \| (`.+`) \| `(.+?)` \| `\S+/HOST(\S*)\.tar` \| `\S+` \|", wave
+            r"(?m)^  \| ([^|]+) \| `(\S+)` \| `\S+/HOST(\S*)\.tar` \| `\S+` \|", wave
         )
         for line in wave.splitlines():
             if line.startswith("- [ ] On "):
