@@ -61,6 +61,7 @@ FULL: dict[str, Any] = {
                     "client": "volumes-user",
                     "volume_backend_name": "thetype",
                     "trash": "schedule",
+                    "volume_type": "thevolumetype",
                     "options": {"replication_device": "thedevice"},
                 }
             }
@@ -200,12 +201,16 @@ def test_hostile_text_is_refused_with_a_place_or_harmless(tmp_path: Path, name: 
     assert not list(tmp_path.rglob("*CANARY*"))
 
 
+def is_shell(data: bytes) -> bool:
+    return data.startswith(b"#!") and b"bash" in data.partition(b"\n")[0]
+
+
 def proven(folder: Path) -> None:
     """Prove that what was compiled in a folder is sound, by the programs that will read it."""
     out = folder / "out"
     for path in out.rglob("*"):
         assert re.fullmatch(r"[A-Za-z0-9_.-]+", path.name)
-    scripts = [path for path in out.rglob("*") if path.is_file() and path.read_bytes()[:2] == b"#!"]
+    scripts = [path for path in out.rglob("*") if path.is_file() and is_shell(path.read_bytes())]
     loop = 'for script; do bash -n "$script"; done'
     checked = subprocess.run(
         ["bash", "-ec", loop, "-", *scripts], capture_output=True, text=True, check=True

@@ -58,7 +58,7 @@ def lint(tree: Tree, document: Document, report: Report) -> None:
         problem = _problem(place.path, file)
         if problem:
             report.add("E402", f"{place}: {problem}", _cause(problem, file, document), _ADVICE)
-    scripts = {place: file for place, file in distinct.items() if _is_script(place.path)}
+    scripts = {place: file for place, file in distinct.items() if _is_script(place.path, file.data)}
     for place, problem in _shellcheck(scripts):
         cause = _cause(problem, scripts[place], document)
         report.add("E401", f"{place}: {problem}", cause, _ADVICE)
@@ -84,8 +84,9 @@ def _distinct(tree: Tree) -> dict[_Place, File]:
     return dict(found.values())
 
 
-def _is_script(path: str) -> bool:
-    return path in RUNTIME or path.startswith(("steps/", "tools/"))
+def _is_script(path: str, data: bytes) -> bool:
+    tool = path.startswith("tools/") and b"bash" in data.partition(b"\n")[0]
+    return path in RUNTIME or path.startswith("steps/") or tool
 
 
 def _problem(path: str, file: File) -> str | None:

@@ -102,6 +102,8 @@ class Backend(Store):
 
     name: str
     volume_backend_name: str
+    volume_type: str | None
+    """The volume type that leads to it; None if that is nobody's business here."""
     trash: str | None
     """Who empties the trash: `schedule` is Ceph, anything else Cinder."""
 
@@ -297,6 +299,7 @@ class _Builder:
             **self._store(entry, ("services", "cinder", "backends", name)),
             name=name,
             volume_backend_name=entry.get("volume_backend_name", name),
+            volume_type=entry.get("volume_type"),
             trash=entry.get("trash"),
         )
 

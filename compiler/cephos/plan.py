@@ -74,6 +74,9 @@ class Tool:
 
 TOOLS = {
     CEPH_ADMIN: (Tool("rbd-locks", "find locks of clients that are gone, and break them"),),
+    GLANCE: (
+        Tool("glance-images-to-rbd", "copy images of other stores into RBD, under their ids"),
+    ),
 }
 """What helps people on hosts of each role."""
 

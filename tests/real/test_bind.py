@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import ROOT, compiled
-from real.bundles import SAID, apply, carry_out, started, statuses
+from real.bundles import BUNDLE, SAID, apply, carry_out, started, statuses
 from rig import Host, Rig, ceph
 from rig.libvirt import GuestRefusedError, Libvirt
-from rig.openstack import ApiError, OpenStack, nova_disk, start_compute, unit
+from rig.openstack import CINDER, ApiError, OpenStack, nova_disk, start_compute, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,11 @@ services:
   glance: {pool: glance-images, client: images}
   cinder:
     backends:
-      rbd: {pool: cinder-volumes, client: volumes, options: {rbd_max_clone_depth: 3}}
+      rbd:
+        pool: cinder-volumes
+        client: volumes
+        volume_type: fast
+        options: {rbd_max_clone_depth: 3}
   nova: {pool: nova-vms, client: nova, cow_snapshots: COW}
 hosts:
   ceph1: {roles: [ceph-admin]}
@@ -149,11 +153,81 @@ def test_an_image_that_was_in_the_file_store_is_still_served(world: World) -> No
     assert world.openstack.download(world.old_image) == OLD_IMAGE
 
 
+@one_platform
+def test_an_image_of_another_store_is_copied_into_rbd_under_its_id(world: World) -> None:
+    """By Glance itself, as the bundle's tool asks it; then volumes are clones of it."""
+    host = world.openstack.host
+    image = world.openstack.upload(NEW_IMAGE, "outside \x1b", store="file")
+    whole = world.openstack.upload(b"in rbd already")
+
+    def tool(*arguments: str, status: int) -> str:
+        command = (f"{BUNDLE}/tools/glance-images-to-rbd", *arguments)
+        done = host.run(*command, env=GLANCE_CLIENT, check=False)
+        assert (done.returncode, done.stderr) == (status, ""), done.stdout
+        return done.stdout
+
+    said = tool(image, whole, status=10)
+    assert said == (
+        f"would-copy {image}  outside ?\nthere      {whole}  rig\n"
+        "total: 1 would-copy, 1 there\n-> to copy them: add --copy\n"
+    )
+    assert image not in world.ceph.images("glance-images")
+    assert f"would-copy {image}" in tool(status=10)  # among all
+    assert f"copied     {image}  outside" in tool("--copy", image, status=0)
+    assert tool(image, status=0).startswith(f"there      {image}  ")
+    assert image in world.ceph.images("glance-images")
+    assert world.openstack.download(image) == NEW_IMAGE
+    volume = world.openstack.create_volume(image)
+    parent = world.ceph.parent("cinder-volumes", f"volume-{volume}")
+    assert parent == f"glance-images/{image}@snap"
+
+
+@one_platform
+def test_what_keeps_images_from_being_copied_is_said(world: World) -> None:
+    host = world.openstack.host
+    tool = f"{BUNDLE}/tools/glance-images-to-rbd"
+    absent = "00000000-0000-0000-0000-000000000000"
+    for arguments, client, status, said in (
+        (("--store", "fast"), GLANCE_CLIENT, 69, "Glance has no store 'fast'"),
+        ((absent,), GLANCE_CLIENT, 69, f"there is no image {absent}"),
+        ((), {}, 69, "no credentials"),
+        (("--brake",), GLANCE_CLIENT, 64, "unrecognized arguments: --brake"),
+    ):
+        done = host.run(tool, *arguments, env=client, check=False)
+        assert done.returncode == status
+        assert said in done.stderr
+
+
+GLANCE_CLIENT = {
+    "OS_AUTH_TYPE": "none",
+    "OS_ENDPOINT": "http://127.0.0.1:9292",
+    "OS_IMAGE_ENDPOINT_OVERRIDE": "http://127.0.0.1:9292",
+}
+
+
 def test_a_volume_is_a_copy_on_write_clone_of_the_image(
     world: World, image: str, volume: str
 ) -> None:
     parent = world.ceph.parent("cinder-volumes", f"volume-{volume}")
     assert parent == f"glance-images/{image}@snap"
+
+
+@one_platform
+def test_the_volume_type_of_the_runbook_leads_to_the_backend(world: World) -> None:
+    """Its commands may be run again: a type that is there already is only set right."""
+    runbook = (world.out / "RUNBOOK.md").read_text()
+    commands = re.findall(r"(?m)^  \$ (openstack volume type .*)$", runbook)
+    for _ in range(2):
+        done = world.openstack.host.run("bash", "-ec", "\n".join(commands), env=CINDER_CLIENT)
+        assert "volume_backend_name='rbd'" in done.stdout
+
+
+CINDER_CLIENT = {
+    "OS_AUTH_TYPE": "admin_token",
+    "OS_ENDPOINT": CINDER,
+    "OS_TOKEN": "rig:fa1e",
+    "OS_VOLUME_API_VERSION": "3",
+}
 
 
 def test_a_guest_starts_from_the_volume_as_cinder_says_and_moves(world: World, volume: str) -> None:

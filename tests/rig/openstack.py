@@ -134,8 +134,8 @@ class OpenStack:
             if service["state"] == "up"
         }
 
-    def upload(self, content: bytes, name: str = "rig") -> str:
-        """Make a raw image of these bytes; returns its id.
+    def upload(self, content: bytes, name: str = "rig", store: str | None = None) -> str:
+        """Make a raw image of these bytes, in a store or the default one; returns its id.
 
         Raises:
             ApiError: Glance refused, for instance since it can't write to its store.
@@ -143,7 +143,9 @@ class OpenStack:
         image = {"name": name, "disk_format": "raw", "container_format": "bare"}
         made = self._json("POST", f"{GLANCE}/images", image | {"visibility": "public"}, JSON)
         address = f"{GLANCE}/images/{made['id']}/file"
-        self._ask("PUT", address, "Content-Type: application/octet-stream", body=content)
+        headers = ["Content-Type: application/octet-stream"]
+        headers += [f"X-Image-Meta-Store: {store}"] if store else []
+        self._ask("PUT", address, *headers, body=content)
         return str(made["id"])
 
     def add_location(self, url: str) -> str:

@@ -564,9 +564,11 @@ trash_schedule() { act trash_schedule '' "trash of pool $1 of cluster $CLUSTER" 
 trash_schedule_need() { need_admin || :; }
 
 trash_schedule_compare() { # POOL INTERVAL
+  local rc=0
   DIFFERS="is purged every $2"
   if ! pool_exists "$1"; then return 0; fi
-  attempt 'read its schedule' rbd --cluster "$ADMIN_AS" trash purge schedule ls --pool "$1"
+  bounded rbd --cluster "$ADMIN_AS" trash purge schedule ls --pool "$1" || rc=$?
+  if ((rc && rc != 2)); then fail "cannot read its schedule: $CAUSE"; fi # ENOENT: there is none
   if [[ $OUTPUT == *every* ]]; then DIFFERS=''; fi
 }
 
