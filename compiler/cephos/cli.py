@@ -224,12 +224,12 @@ def _compile(options: argparse.Namespace) -> int:
 
 def _make(options: argparse.Namespace, source: Source, report: Report) -> int:
     """Compile, unless an earlier run made OUT of just this."""
+    if options.check:
+        return _pipeline(options, source, report, None)
     from pathlib import Path  # noqa: PLC0415
 
     from cephos.write import Out  # noqa: PLC0415
 
-    if options.check:
-        return _pipeline(options, source, report, None)
     out = Out(Path(options.out))
     counted = out.standing(_ingredients(source)) if _only_writes(options) else None
     if counted:

@@ -88,6 +88,10 @@ class Bundles:
         """Return the sha256 of the files that only this host has."""
         return self._own_digests[host]
 
+    def file(self, host: str, path: str) -> File:
+        """Return one file of a host's bundle, which must be one of `paths`."""
+        return self.shared.get(path) or self.own(host)[path]
+
     def files(self, host: str) -> dict[str, File]:
         """Return all files of a host's bundle."""
         return {**self.shared, **self.own(host)}
@@ -128,7 +132,8 @@ class Tree:
         host, inside = split(path)
         if host is None:
             return self.files.get(path)
-        return self.hosts[host].files(host).get(inside) if host in self.hosts else None
+        bundles = self.hosts.get(host)
+        return bundles.file(host, inside) if bundles and inside in bundles.paths else None
 
 
 def bundle_path(host: str, path: str) -> str:

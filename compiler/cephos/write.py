@@ -442,7 +442,7 @@ class Out:
             if owner is None:
                 self.put(path, tree.files[path])
             else:
-                file = tree.hosts[owner].files(owner)[inside]
+                file = tree.hosts[owner].file(owner, inside)
                 change.looks[owner][inside] = self.put(path, file)
         for host, looks in change.looks.items():
             block = blocks[host]
