@@ -31,6 +31,7 @@ FULL: dict[str, Any] = {
         "thecluster": {
             "release": "squid",
             "keys": "made",
+            "caps": "profile",
             "fsid": "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10",
             "mon_host": ["themon"],
             "pools": {
@@ -49,14 +50,17 @@ FULL: dict[str, Any] = {
     },
     "services": {
         "glance": {
+            "cluster": "thecluster",
             "pool": "images",
             "client": "images-user",
+            "unit": "theglance.service",
             "copy_on_write": True,
             "options": {"store_description": "thedescription"},
         },
         "cinder": {
             "backends": {
                 "thebackend": {
+                    "cluster": "thecluster",
                     "pool": "volumes",
                     "client": "volumes-user",
                     "volume_backend_name": "thetype",
@@ -67,6 +71,7 @@ FULL: dict[str, Any] = {
             }
         },
         "nova": {
+            "cluster": "thecluster",
             "pool": "vms",
             "client": "nova",
             "cow_snapshots": False,

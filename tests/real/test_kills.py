@@ -304,3 +304,17 @@ def test_after_a_power_cut_the_next_run_finishes_and_restarts(hosts: list[Unbrok
         victim.host.run("systemctl", "start", *victim.services)
         assert re.search(r"(?m)^changed .* restart glance-api\.service$", victim.run())
         assert victim.state().beside(host.left[FORTH]) == []
+
+
+def test_what_a_killed_rollback_left_beside_a_file_is_cleared(hosts: list[Unbroken]) -> None:
+    """The file itself is as `apply` wants it: the rollback had not yet replaced it."""
+    host = next(host for host in hosts if len(host.victim.services) > 1)
+    victim, commands = host.victim, host.commands[BACK]
+    victim.reset("before")
+    victim.run()
+    for file in ("ceph/.ceph.conf", "glance/.glance-api.conf"):
+        moment = f"sync -- /etc/{file}.cephos-new"
+        victim.kill_before(commands.index(moment) + 1, *BACK)
+        assert (victim.host.root / f"etc/{file}.cephos-new").exists()
+        victim.run()
+        assert victim.state().beside(host.left[FORTH]) == []

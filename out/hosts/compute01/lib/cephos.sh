@@ -160,7 +160,7 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
     apply)
       "${family}_compare" "$@"
       if [[ -z $DIFFERS ]]; then
-        if [[ -n $RESOURCE ]]; then finish_remembering "$RESOURCE"; fi
+        if [[ -n $RESOURCE ]]; then finish_begun "$RESOURCE"; fi
         if is_function "${family}_remember"; then "${family}_remember" "$@"; fi
         report ok "$WHAT"
       else
@@ -302,9 +302,17 @@ remember_applied() { # FILE STATE: its digest as apply left it, so that --rollba
   attempt 'note its digest' replace_file --mode 0600 "$record" <"$RUN/digest"
 }
 
-finish_remembering() { # FILE: it is as it should be, but the run that made it so died before it could note that
-  local record=$STATE/applied$1
+finish_begun() { # FILE: it is as it should be, but a run may have died before it had noted that, or while it was putting back another
+  local record=$STATE/applied$1 new
+  new=$(new_beside "$1")
+  if [[ -e $new ]]; then rm -f -- "$new"; fi
   if [[ -e $record && $(<"$record") == 'being changed' ]]; then remember_applied "$1" "$(digest_of "$1")"; fi
+}
+
+new_beside() { # FILE: where its new content is written before that takes its place
+  local target
+  target=$(readlink -m -- "$1")
+  printf '%s/.%s.cephos-new\n' "${target%/*}" "${target##*/}"
 }
 
 sync_path() { sync -- "$1" 2>/dev/null || sync; } # coreutils before 8.24 sync everything instead

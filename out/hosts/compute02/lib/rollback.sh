@@ -50,7 +50,7 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
     done <"$STATE/readers$1"
   fi
   target=$(readlink -m -- "$1")
-  new=${target%/*}/.${target##*/}.cephos-new
+  new=$(new_beside "$1")
   rm -f -- "$new" # an apply that was killed may have left it, with a key in it
   if [[ -e $pristine ]]; then
     cp -a -- "$pristine" "$new"
