@@ -31,6 +31,14 @@ OPENSTACK, CEPH = knowledge.releases("openstack"), knowledge.releases("ceph")
 PLAIN = edited(("volumes: {}", "volumes: {pg_num: 64}"), ("vms: {}", "vms: {pg_num: 8, size: 2}"))
 """A site that every release can have."""
 
+SECOND = """\
+  two:
+    release: squid
+    fsid: 0d9c8b7a-6f5e-4d3c-8b2a-190807f6e5d4
+    mon_host: [10.0.0.9]
+    pools: {p: {pg_num: 8}}
+"""
+
 SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
     "plain": (),
     "copies": (("client: glance}", "client: glance, copy_on_write: false}"),),
@@ -51,6 +59,17 @@ SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
         ("      volumes: {pg_num: 64}\n      vms: {pg_num: 8, size: 2}\n", ""),
         ("[glance, cinder]", "[glance]"),
         ("  compute[01-02]: {roles: [nova-compute]}\n", ""),
+    ),
+    "two-clusters": (
+        (
+            "services:\n",
+            f"{SECOND}services:\n",
+        ),
+        ("client: glance}", "client: glance, cluster: ceph}"),
+        ("client: nova}", "client: nova, cluster: ceph}"),
+        ("client: cinder}", "client: cinder, cluster: ceph}\n      two: {pool: p, client: cinder}"),
+        ("      two: {", "      two: {cluster: two, availability_zone: two, "),
+        ("cinder]}", "cinder], backends: [rbd]}\n  os2: {roles: [cinder], backends: [two]}"),
     ),
     "options": (
         ("client: glance}", "client: glance, options: {filesystem_store_datadir: /srv/images}}"),
@@ -87,10 +106,10 @@ def compiled(text: str) -> tuple[Tree, list[str]]:
 def site_of(shape: str, release: Release, platform: str, ceph: Release) -> str:
     unit = ", unit: httpd.service" if release.name == "2026.2" else ""
     return edited(
+        *SHAPES[shape],
         ('"2025.1"', f'"{release.name}"'),
         ("platform: rdo", f"platform: {platform}"),
         ("release: squid", f"release: {ceph.name}"),
-        *SHAPES[shape],
         ("client: glance", f"client: glance{unit}"),
         site=PLAIN,
     )

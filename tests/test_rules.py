@@ -50,6 +50,14 @@ SECOND = (
     (NOVA, "client: nova, cluster: ceph}"),
 )
 """The edits that give the site a second cluster, and Cinder a backend there."""
+APART = (
+    *SECOND,
+    ("pool: p, client: cinder, cluster: two", "pool: vms, client: cinder, cluster: ceph"),
+    ("pool: vms, client: nova, cluster: ceph", "pool: p, client: nova, cluster: two"),
+)
+"""The edits that put disks of guests in the second cluster, without images."""
+DECIDED = "workarounds.never_download_image_if_on_rbd"
+OS1 = "os1: {roles: [glance, cinder]"
 TWO_ADMIN = "two1: {roles: [ceph-admin], clusters: [two]}"
 
 
@@ -145,6 +153,18 @@ ROWS = (
         (("[glance, cinder]", "[glance, cinder], clusters: [ceph]"),),
         "21:34: error[E207]: `clusters` says what a ceph-admin host administers, and this is none",
         (("[ceph-admin]", "[ceph-admin], clusters: [ceph]"),),
+    ),
+    Row(
+        "E207",
+        (("[ceph-admin]", "[ceph-admin], backends: [rbd]"),),
+        "20:32: error[E207]: `backends` says what a cinder host runs, and this is none",
+        (("[glance, cinder]", "[glance, cinder], backends: [rbd]"),),
+    ),
+    Row(
+        "E207",
+        (("[glance, cinder]", "[glance, cinder], backends: [rbd, rdb]"),),
+        "21:50: error[E207]: there is no backend 'rdb'; did you mean 'rbd'?",
+        (*SECOND, ("[glance, cinder]", "[glance, cinder], backends: [rbd, two]")),
     ),
     Row(
         "E208",
@@ -395,10 +415,42 @@ ROWS = (
         SECOND,
     ),
     Row(
+        "E217",
+        (*SECOND, (OS1, f"{OS1}, backends: [two]}}\n  os2: {{roles: [cinder]")),
+        "23:25: error[E217]: 2 hosts have the role 'cinder', and would run backend 'two' side by"
+        " side without coordination\n"
+        "24:17: error[E217]: 2 hosts have the role 'cinder', and would run backend 'two' side by"
+        " side without coordination",
+        (
+            *SECOND,
+            (OS1, f"{OS1}, backends: [two]}}\n  os2: {{roles: [cinder], backends: [rbd]"),
+        ),
+    ),
+    Row(
         "E219",
         (("rbd: {pool", "Backend_Defaults: {pool"),),
         "17:7: error[E219]: section [Backend_Defaults] of cinder.conf is not free for a backend",
         (("rbd: {pool", "backend_default: {pool"),),
+    ),
+    Row(
+        "E220",
+        APART,
+        "20:42: error[E220]: images lie in cluster 'ceph' and disks of guests in 'two': for each"
+        " guest Nova would download its image to the compute, and copy it into Ceph",
+        (*APART, ("client: glance,", "client: glance, copy_on_write: false,")),
+    ),
+    Row(
+        "E220",
+        APART,
+        "20:42: error[E220]: images lie in cluster 'ceph' and disks of guests in 'two': for each"
+        " guest Nova would download its image to the compute, and copy it into Ceph",
+        (
+            *APART,
+            (
+                "cluster: two}\nhosts",
+                f"cluster: two, options: {{{DECIDED}: false}}}}\nhosts",
+            ),
+        ),
     ),
     Row(
         "E221",
@@ -449,6 +501,12 @@ ROWS = (
         "W301",
         ((POOLS, POOLS + "      backups: {}\n"),),
         "13:7: warning[W301]: pool 'backups' is not used by any service",
+    ),
+    Row(
+        "W302",
+        (*SECOND, (OS1, f"{OS1}, backends: [rbd]")),
+        "19:7: warning[W302]: no host runs backend 'two'",
+        (*SECOND, (OS1, f"{OS1}, backends: [rbd, two]")),
     ),
     Row(
         "W302",

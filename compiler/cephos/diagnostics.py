@@ -81,6 +81,7 @@ CATALOGUE: Mapping[str, str] = {
     "E217": "Cinder backend on several hosts",
     "E218": "one cluster under two names",
     "E219": "section that is not free for a backend",
+    "E220": "disks of guests in another cluster than images",
     "E221": "service that would be the cluster's administrator",
     "E222": "address that no monitor can have",
     "E231": "pool setting that its Ceph release needs or does not have",

@@ -104,6 +104,7 @@ class Backend(Store):
     volume_backend_name: str
     volume_type: str | None
     """The volume type that leads to it; None if that is nobody's business here."""
+    availability_zone: str | None
     trash: str | None
     """Who empties the trash: `schedule` is Ceph, anything else Cinder."""
 
@@ -125,6 +126,8 @@ class HostGroup:
     platform: Platform
     clusters: tuple[str, ...]
     """Those that a `ceph-admin` host administers; none on any other host."""
+    backends: tuple[str, ...]
+    """Those that a `cinder` host runs; none on any other host."""
     path: Path
 
 
@@ -149,7 +152,7 @@ class Site:
         """Return the groups, those together whose hosts differ in nothing but their names."""
         alike: dict[Hashable, list[HostGroup]] = {}
         for group in self.groups:
-            same = (group.roles, group.platform.name, group.clusters)
+            same = (group.roles, group.platform.name, group.clusters, group.backends)
             alike.setdefault(same, []).append(group)
         return tuple(map(tuple, alike.values()))
 
@@ -165,6 +168,10 @@ class Site:
         """Return the names of the hosts that administer the cluster; rule E215 wants one."""
         groups = (group for group in self.groups if cluster.name in group.clusters)
         return [name for group in groups for name in group.names]
+
+    def backends_of(self, group: HostGroup) -> list[Backend]:
+        """Return the backends that each host of the group runs."""
+        return [backend for backend in self.backends if backend.name in group.backends]
 
     def stores(self) -> Iterator[Store]:
         """Yield every use of a pool by a service."""
@@ -300,6 +307,7 @@ class _Builder:
             name=name,
             volume_backend_name=entry.get("volume_backend_name", name),
             volume_type=entry.get("volume_type"),
+            availability_zone=entry.get("availability_zone"),
             trash=entry.get("trash"),
         )
 
@@ -391,10 +399,17 @@ class _Builder:
                     roles=frozenset(entry["roles"]),
                     platform=platform,
                     clusters=self._administered(entry, path),
+                    backends=self._run(entry),
                     path=path,
                 )
             )
         return tuple(groups)
+
+    def _run(self, entry: dict[str, Any]) -> tuple[str, ...]:
+        cinder: dict[str, Any] = self._data["services"].get("cinder", {})
+        described = tuple(cinder.get("backends", {})) if CINDER in entry["roles"] else ()
+        chosen = entry.get("backends", described)
+        return tuple(name for name in described if name in chosen)
 
     def _administered(self, entry: dict[str, Any], path: Path) -> tuple[str, ...]:
         if CEPH_ADMIN not in entry["roles"]:

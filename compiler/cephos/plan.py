@@ -544,7 +544,7 @@ class _Profile:
 
     def _cinder(self) -> None:
         unit = self._group.platform.units[CINDER]
-        backends = self._site.backends
+        backends = self._site.backends_of(self._group)
         source: Path = ("services", "cinder")
         names = ",".join(backend.name for backend in backends)
         self._step(
@@ -562,7 +562,7 @@ class _Profile:
         self._patch(
             "cinder.conf",
             unit.conf,
-            services.cinder_conf(self._site),
+            services.cinder_conf(self._site, backends),
             source,
             f"\nenabled_backends is not here: the step puts {names} in front of what it lists"
             " already.",

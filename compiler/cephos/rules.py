@@ -109,12 +109,17 @@ class Places:
 
     def given(self, path: Path) -> bool:
         """Tell whether the description has the key."""
+        return self._at(path) is not None
+
+    def items(self, path: Path) -> list[str]:
+        """Return the items of a list; none if it is not given."""
+        return list(self._at(path) or ())
+
+    def _at(self, path: Path) -> Any:
         node: Any = self._document.data
         for key in path:
-            if not isinstance(node, dict) or key not in node:
-                return False
-            node = node[key]
-        return True
+            node = node.get(key) if isinstance(node, dict) else None
+        return node
 
     def role(self, group: HostGroup, role: str) -> Span:
         """Return where a group of hosts is given a role."""
@@ -463,18 +468,31 @@ def administrators_wait_for_no_key(site: Site, at: Places) -> Iterator[Diagnosti
             )
 
 
-@_rule(ROLES)
-def clusters_are_for_administrators(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E207: `clusters` of a host that administers none."""
+@_rule(STORES, ROLES)
+def host_settings_suit_the_roles(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E207: `clusters` of a host that administers none, `backends` of one that runs none."""
     for group in site.groups:
-        path = (*group.path, "clusters")
-        if CEPH_ADMIN not in group.roles and at.given(path):
-            yield Diagnostic(
-                "E207",
-                "`clusters` says what a ceph-admin host administers, and this is none",
-                at.key(path),
-                help="leave it out: where a service stores is said by its `cluster`",
-            )
+        for key, role, what in (
+            ("clusters", CEPH_ADMIN, "administers"),
+            ("backends", CINDER, "runs"),
+        ):
+            path = (*group.path, key)
+            if role not in group.roles and at.given(path):
+                yield Diagnostic(
+                    "E207",
+                    f"`{key}` says what a {role} host {what}, and this is none",
+                    at.key(path),
+                    help="leave it out: where a service stores is said under `services`",
+                )
+        for number, name in enumerate(at.items((*group.path, "backends"))):
+            described = [backend.name for backend in site.backends]
+            if name not in described:
+                yield Diagnostic(
+                    "E207",
+                    f"there is no backend {quote(name)}{_hint(name, described)}",
+                    at.value((*group.path, "backends", number)),
+                    help=f"there are {_listed(described)}",
+                )
 
 
 @_rule()
@@ -496,17 +514,43 @@ def clusters_differ(site: Site, at: Places) -> Iterator[Diagnostic]:
 @_rule()
 def one_volume_service_per_backend(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E217: two cinder-volume services on one backend corrupt its state, unless they coordinate."""
-    hosts = site.hosts_with(CINDER)
-    if len(hosts) > 1 and site.backends:
-        for group in site.groups_with(CINDER):
-            yield Diagnostic(
-                "E217",
-                f"{len(hosts)} hosts have the role 'cinder', and would run backend"
-                f" {quote(site.backends[0].name)} side by side without coordination",
-                at.role(group, CINDER),
-                help="active-active Cinder is not supported by this version: keep the role on one"
-                " host",
-            )
+    told: set[str] = set()
+    for backend in site.backends:
+        groups = [group for group in site.groups if backend.name in group.backends]
+        hosts = sum(len(group.names) for group in groups)
+        for group in groups if hosts > 1 else ():
+            if group.pattern not in told:
+                told.add(group.pattern)
+                yield Diagnostic(
+                    "E217",
+                    f"{hosts} hosts have the role 'cinder', and would run backend"
+                    f" {quote(backend.name)} side by side without coordination",
+                    at.role(group, CINDER),
+                    help="active-active Cinder is not supported by this version: say with"
+                    " `backends` which host runs which, each backend on one",
+                )
+
+
+@_rule(*CLUSTERS)
+def disks_lie_beside_images(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E220: Nova clones images of its own cluster; others it copies, in silence.
+
+    Source: nova's release note avoid_muli_ceph_download (21.0.0).
+    """
+    glance, nova = site.glance, site.nova
+    if not (glance and nova and glance.copy_on_write) or glance.cluster is nova.cluster:
+        return
+    decided = "never_download_image_if_on_rbd"
+    if not any(spelling.rpartition(".")[2] == decided for spelling in nova.options):
+        yield Diagnostic(
+            "E220",
+            f"images lie in cluster {quote(glance.cluster.name)} and disks of guests in"
+            f" {quote(nova.cluster.name)}: for each guest Nova would download its image to the"
+            " compute, and copy it into Ceph",
+            at.value((*nova.path, "cluster")),
+            help=f"store both in one cluster, or decide with options: {{{decided}: true}} refuses"
+            " such guests, false lets Nova copy (since Ussuri)",
+        )
 
 
 @_rule()
@@ -678,6 +722,15 @@ def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
                 f"no host has the role {quote(role)}",
                 at.key(("services", service)),
                 help=f"give it to the hosts that run {service}; without, nothing reads this",
+            )
+    for backend in site.backends if site.hosts_with(CINDER) else ():
+        if not any(backend.name in group.backends for group in site.groups):
+            yield Diagnostic(
+                "W302",
+                f"no host runs backend {quote(backend.name)}",
+                at.key(backend.path),
+                help="name it under `backends` of a host with the role 'cinder'; without, nothing"
+                " reads this",
             )
 
 

@@ -14,9 +14,9 @@ from cephos import ini, knowledge
 from cephos.model import CINDER, GLANCE, NOVA, Glance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from cephos.model import Cluster, HostGroup, Nova, Path, Site, Store
+    from cephos.model import Backend, Cluster, HostGroup, Nova, Path, Site, Store
 
 Sections = dict[str, dict[str, str]]
 
@@ -46,6 +46,7 @@ MANAGED: Mapping[str, Mapping[str, str]] = {
         "DEFAULT.enabled_backends": "the names under services.cinder.backends",
         "<backend>.volume_driver": "the kind of backend",
         "<backend>.volume_backend_name": "the backend's volume_backend_name",
+        "<backend>.backend_availability_zone": "the backend's availability_zone",
         "<backend>.rbd_pool": "the backend's pool",
         "<backend>.rbd_user": "the backend's client",
         "<backend>.rbd_ceph_conf": "the cluster's name",
@@ -110,7 +111,7 @@ def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Store, str | None]
         for backend in site.backends:
             yield backend, None
     if CINDER in group.roles:
-        for backend in site.backends:
+        for backend in site.backends_of(group):
             yield backend, users[CINDER]
 
 
@@ -192,10 +193,10 @@ def glance_stores(site: Site) -> tuple[str, list[str]]:
     return "glance_store.stores", list(GLANCE_STORES.values())
 
 
-def cinder_conf(site: Site) -> Sections:
-    """Return what cinder.conf must say, without the list `enabled_backends`."""
+def cinder_conf(site: Site, backends: Iterable[Backend]) -> Sections:
+    """Return what cinder.conf must say of backends, without the list `enabled_backends`."""
     sections: Sections = {}
-    for backend in site.backends:
+    for backend in backends:
         section = sections[backend.name] = {
             "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
             "volume_backend_name": backend.volume_backend_name,
@@ -209,6 +210,8 @@ def cinder_conf(site: Site) -> Sections:
         }
         if knowledge.behaves("cinder_leaves_trash", site.release) and backend.trash != "schedule":
             section["enable_deferred_deletion"] = "true"
+        if backend.availability_zone:
+            section["backend_availability_zone"] = backend.availability_zone
         neighbours = [store for store in site.stores() if store is not backend]
         if any(
             (store.cluster, store.pool) == (backend.cluster, backend.pool) for store in neighbours

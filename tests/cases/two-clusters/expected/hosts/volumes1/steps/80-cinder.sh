@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Cinder stores volumes in pool volumes of cluster ceph as client.volumes and pool volumes of cluster
-# flash as client.volumes. Backends that are enabled already stay enabled.
+# Cinder stores volumes in pool volumes of cluster ceph as client.volumes. Backends that are enabled
+# already stay enabled.
 #
 # The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 80.
 # shellcheck source=/dev/null
@@ -11,12 +11,5 @@ cluster            ceph 6f0b6f9e-1f0e-4c0b-9d47-7a3b1c2d3e4f 10.1.0.1 10.1.0.2
 install_keyring    volumes cinder:cinder 0640
 ceph_conf          files/ceph.conf
 reach_pool         volumes volumes cinder
-
-cluster            flash 0d9c8b7a-6f5e-4d3c-8b2a-190807f6e5d4 10.2.0.1
-
-install_keyring    volumes cinder:cinder 0640
-ceph_conf          files/flash.conf
-reach_pool         volumes volumes cinder
-
-patch_ini          /etc/cinder/cinder.conf files/cinder.conf --include DEFAULT.enabled_backends=rbd,flash
+patch_ini          /etc/cinder/cinder.conf files/cinder.conf --include DEFAULT.enabled_backends=rbd
 restart_on_change  openstack-cinder-volume.service
