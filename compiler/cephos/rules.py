@@ -177,11 +177,12 @@ def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
                 )
 
 
-@_rule(POOLS, *CLUSTERS)
+@_rule(POOLS)
 def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E204: a service stores in a pool that its cluster does not describe."""
     for store in site.stores():
-        if store.pool not in store.cluster.pools:
+        stands_in = (*store.path, "cluster") in site.unsound
+        if store.pool not in store.cluster.pools and not stands_in:
             yield Diagnostic(
                 "E204",
                 f"cluster {quote(store.cluster.name)} has no pool {quote(store.pool)}"
