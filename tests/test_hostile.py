@@ -26,6 +26,7 @@ from compiling import ROOT, run
 FULL: dict[str, Any] = {
     "version": 1,
     "site": "thesite",
+    "transport": "scp",
     "openstack": {"release": "2025.1", "platform": "rdo"},
     "clusters": {
         "thecluster": {

@@ -397,6 +397,16 @@ ROWS = (
         (("client: cinder}", "client: cinder, trash: schedule}"),),
     ),
     Row(
+        "E241",
+        (
+            ("release: squid", "release: squid\n    keys: delivered"),
+            ("  ceph1: {roles: [ceph-admin]}\n", "transport: scp\n"),
+            ("hosts:\ntransport: scp\n", "transport: scp\nhosts:\n"),
+        ),
+        "20:12: error[E241]: keys are delivered, so no host makes hand-offs that it could send",
+        (("hosts:", "transport: scp\nhosts:"),),
+    ),
+    Row(
         "E217",
         (("os1:", "os[1-2]:"),),
         "21:29: error[E217]: 2 hosts have the role 'cinder', and would run backend 'rbd' side"

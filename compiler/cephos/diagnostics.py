@@ -86,7 +86,7 @@ CATALOGUE: Mapping[str, str] = {
     "E222": "address that no monitor can have",
     "E231": "pool setting that its Ceph release needs or does not have",
     "E232": "unit of a service that must be named",
-    "E241": "setting that the release has no use for",
+    "E241": "setting that nothing would follow from",
     # W3xx: allowed, but probably not meant
     "W301": "pool that no service uses",
     "W302": "service that no host runs",

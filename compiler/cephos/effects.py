@@ -61,7 +61,7 @@ def lines(bundle: Mapping[str, File]) -> int:
     }
 
     def count(verb: str, *words: str) -> int:
-        if verb == "handoffs":
+        if verb in {"handoffs", "send_handoffs"}:
             lines = bundle[words[0]].data.splitlines()
             return sum(not line.startswith(b"#") for line in lines)
         return counts.get(verb, 1)
@@ -103,7 +103,7 @@ class _Step:
             case "client", [name, *caps]:
                 thing = f"client.{name} of cluster {self._cluster}"
                 self._manages[thing] = dict(zip(caps[::2], caps[1::2], strict=True))
-            case "handoffs", _:
+            case "handoffs" | "send_handoffs", _:
                 self._manages[f"{HANDOFFS}{self._cluster}"] = {}
             case "install_keyring", [client, owner, mode, *readers]:
                 file = f"/etc/ceph/{self._cluster}.client.{client}.keyring"

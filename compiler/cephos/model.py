@@ -142,6 +142,8 @@ class Site:
     backends: tuple[Backend, ...]
     nova: Nova | None
     groups: tuple[HostGroup, ...]
+    sends_handoffs: bool
+    """Whether the `ceph-admin` host copies hand-offs to their hosts."""
     signers: tuple[str, ...]
     """Who may sign bundles: `NAME TYPE KEY`; empty if bundles need not be signed."""
     unsound: frozenset[Path] = frozenset()
@@ -220,6 +222,7 @@ class _Builder:
             ),
             nova=self._nova(services.get("nova")),
             groups=groups,
+            sends_handoffs=self._data.get("transport") == "scp",
             signers=tuple(self._data.get("signers", ())),
             unsound=frozenset(self._unsound),
         )

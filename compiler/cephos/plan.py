@@ -387,12 +387,17 @@ class _Profile:
             40,
             "handoff",
             "Hand-offs: one sealed archive per host, with the keys that this host needs and no"
-            " others. Carry each to its host, to the same place (RUNBOOK.md).",
+            + (
+                " others, copied to its host by SSH."
+                if self._site.sends_handoffs
+                else " others. Carry each to its host, to the same place (RUNBOOK.md)."
+            ),
             ("hosts",),
             handoffs=[
                 (cluster, f"files/handoffs{self._of(cluster, '-')}", self._of(cluster, ""))
                 for cluster in clusters
             ],
+            sends=self._site.sends_handoffs,
         )
         for cluster in clusters:
             self._handoff_list(cluster)

@@ -590,6 +590,18 @@ def trash_is_there_to_be_emptied(site: Site, at: Places) -> Iterator[Diagnostic]
 
 
 @_rule()
+def handoffs_are_there_to_be_sent(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E241: where keys are delivered no host of the site makes hand-offs."""
+    if site.sends_handoffs and any(cluster.delivered for cluster in site.clusters.values()):
+        yield Diagnostic(
+            "E241",
+            "keys are delivered, so no host makes hand-offs that it could send",
+            at.value(("transport",)),
+            help="leave it out: whoever runs tools/make-handoff has the hand-offs, and sends them",
+        )
+
+
+@_rule()
 def services_are_not_the_administrator(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E221: a service that is client.admin may destroy the cluster."""
     for store in site.stores():

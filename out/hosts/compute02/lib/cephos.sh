@@ -769,6 +769,59 @@ handoff_do() { # ARCHIVE HOST KEYRING…
 }
 
 # ---------------------------------------------------------------------------------------------------------------
+# send_handoffs FILE [SUFFIX]: copy each hand-off to its host, to the same place. A host that cannot be reached is said, and keeps no
+# other from its own: nothing here depends on it.
+
+SSH=(ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=10 -o ServerAliveInterval=5)
+
+send_handoffs() {
+  local host keyrings
+  while read -r host keyrings; do
+    if [[ -n $host && $host != '#'* ]]; then send_handoff "$host" "$HANDOFFS/$host${2:+.$2}.tar" </dev/null; fi
+  done <"$BUNDLE/$1"
+  WHAT=''
+}
+
+send_handoff() { # HOST ARCHIVE
+  local digest
+  WHAT="$2 on $1"
+  case $MODE in
+    list) printf '  %s\n' "$WHAT" ;;
+    preflight) need_command ssh 'openssh-client or openssh-clients' ;;
+    readers) ;;
+    rollback) report skipped "$WHAT: left alone, since it is that host's" ;;
+    *)
+      digest=$(digest_of "$2")
+      if [[ $1 == "$HOST" ]]; then
+        report ok "$WHAT"
+      elif ! bounded "${SSH[@]}" "root@$1" "if [ -e $2 ]; then sha256sum <$2; else echo none; fi"; then
+        unsent
+      elif [[ ${OUTPUT%% *} == "$digest" ]] && ! grep -qsF -- "hand-off for $1: $2 " "$RUN/announced"; then
+        report ok "$WHAT"
+      elif [[ $MODE == check ]]; then
+        report would-change "$WHAT: is copied"
+      elif [[ $MODE == verify ]]; then
+        report skipped "$WHAT: is another, or not there any more; the host needs it only until its ./apply"
+      elif receive_there "$2" "$digest" && bounded "${SSH[@]}" "root@$1" "$RECEIVE" <"$2"; then
+        report changed "$WHAT: is copied"
+      else
+        unsent
+      fi
+      ;;
+  esac
+}
+
+receive_there() { # FILE DIGEST: RECEIVE is what the other host runs; a copy that breaks off there never becomes the file
+  local new=${1%/*}/.${1##*/}.cephos-new
+  RECEIVE="umask 077; mkdir -p ${1%/*} && rm -f $new && cat >$new && echo '$2  $new' | sha256sum --check --status && sync && mv -f $new $1"
+}
+
+unsent() {
+  report skipped "$WHAT: cannot be copied: $CAUSE"
+  advise "carry it, as RUNBOOK.md says, or mend that and run ./apply again; root here must reach root there by 'ssh' without a question"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
 # Reading a hand-off
 
 open_delivered() { # NAME: the archive of that name, if one has been delivered, once per run
