@@ -171,13 +171,22 @@ class OpenStack:
         """What Glance says of an image: ``status``, ``size``, ``direct_url``, ``stores``, …."""
         return self._json("GET", f"{GLANCE}/images/{image}")
 
-    def create_volume(self, image: str | None = None, gigabytes: int = 1) -> str:
+    def create_type(self, name: str, backend: str) -> None:
+        """Make a volume type whose volumes lie in the backend of that `volume_backend_name`."""
+        wish = {"name": name, "extra_specs": {"volume_backend_name": backend}}
+        self._json("POST", f"{CINDER}/types", {"volume_type": wish}, *CINDER_HEADERS)
+
+    def create_volume(
+        self, image: str | None = None, gigabytes: int = 1, volume_type: str | None = None
+    ) -> str:
         """Make a volume, empty or from an image, and wait until it is available; returns its id.
 
         Raises:
             RigError: it ends in another state than ``available``.
         """
         wish = {"name": "rig", "size": gigabytes} | ({"imageRef": image} if image else {})
+        if volume_type:
+            wish["volume_type"] = volume_type
         made = self._json("POST", f"{CINDER}/volumes", {"volume": wish}, *CINDER_HEADERS)
         volume = str(made["volume"]["id"])
 
