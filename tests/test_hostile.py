@@ -67,6 +67,7 @@ FULL: dict[str, Any] = {
                     "volume_backend_name": "thetype",
                     "trash": "schedule",
                     "volume_type": "thevolumetype",
+                    "availability_zone": "thezone",
                     "options": {"replication_device": "thedevice"},
                 }
             }
