@@ -69,8 +69,8 @@ def releases(product: str) -> st.SearchStrategy[str]:
 @st.composite
 def sites(draw: st.DrawFn) -> dict[str, Any]:
     """Return a site without fault: what must agree is drawn once, the rest from the schema."""
-    pools = draw(st.lists(form(FORMS["poolName"]), min_size=3, max_size=3, unique=True))
-    clients = draw(st.lists(LABELS, min_size=3, max_size=3, unique=True))
+    pools = draw(st.lists(form(FORMS["poolName"]), min_size=4, max_size=4, unique=True))
+    clients = draw(st.lists(LABELS, min_size=4, max_size=4, unique=True))
     hosts = draw(st.lists(LABELS, min_size=4, max_size=4, unique=True))
     uses = [{"pool": pool, "client": client} for pool, client in zip(pools, clients, strict=True)]
     secrets = some(secret_uuid=form(FORMS["uuid"]))
@@ -84,7 +84,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
         (hosts[0], ["ceph-admin"]),
         (hosts[1], ["glance", "cinder"]),
         (hosts[2] + wide, ["nova-compute"]),
-        (f"{hosts[3]}-images", ["glance"]),
+        (f"{hosts[3]}-images", ["glance", "cinder-backup"]),
     ]
     return {
         "version": 1,
@@ -96,7 +96,7 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
                 "fsid": draw(form(FORMS["uuid"])),
                 "mon_host": draw(st.lists(MONITORS, min_size=1, max_size=5, unique=True)),
                 "pools": {pool: draw(kinds) for pool in pools},
-                "clients": {client: draw(secrets) for client in clients[1:]},
+                "clients": {client: draw(secrets) for client in clients[1:3]},
             }
         },
         "services": {
@@ -107,7 +107,9 @@ def sites(draw: st.DrawFn) -> dict[str, Any]:
                 "backends": {
                     f"{draw(LABELS)}-rbd": uses[1]
                     | draw(some(options=some(rbd_max_clone_depth=st.integers(0, 99))))
-                }
+                },
+                "backup": uses[3]
+                | draw(some(options=some(backup_ceph_chunk_size=st.integers(1, 2**31)))),
             },
             "nova": uses[2]
             | draw(

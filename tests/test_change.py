@@ -78,6 +78,18 @@ BEFORE = edited(
 COW = ("client: nova", "cow_snapshots: true, client: nova")
 GLANCE = "  glance: {pool: images, client: glance, options: {rbd_store_chunk_size: 4}}\n", ""
 IMAGES = "      images: {pg_num: 64}\n", ""
+DATA = [
+    ("      volumes: {}\n", "      volumes: {data_pool: data}\n"),
+    ("images: {pg_num: 64}", "images: {data_pool: data}"),
+    ("      vms: {}\n", "      vms: {data_pool: more}\n      data: {erasure: {k: 4, m: 2}}\n"),
+    ("      data: {", "      more: {erasure: {profile: slow}}\n      data: {"),
+]
+BACKUP = [
+    ("      vms: {}\n", "      vms: {}\n      backups: {}\n"),
+    ("  nova: {", "    backup: {pool: backups, client: backup}\n  nova: {"),
+    ("[glance, cinder]", "[glance, cinder, cinder-backup]"),
+]
+BACKUP_OPTION = "client: backup}", "client: backup, options: {backup_ceph_chunk_size: 1048576}}"
 OTHER = "0d5f6a52-79c5-4b5e-9d44-2f8f0e3b6a11"
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 
@@ -94,6 +106,13 @@ ROWS = [
     Row(["client"], [("client: glance", "client: images")], []),
     Row(["client"], [("client: cinder", "client: volumes")], []),
     Row(["client"], [("client: nova", "client: guests")], []),
+    Row(
+        ["data-pool", "caps"],
+        [("volumes: {data_pool: data", "volumes: {data_pool: more")],
+        [],
+        before=DATA,
+    ),
+    Row(["data-pool", "caps"], [("volumes: {data_pool: data", "volumes: {")], [], before=DATA),
     Row(["pool", "caps"], [("vms", "disks")], [("vms: {}", "vms: {pg_num: 32}")]),
     Row(["pool", "caps"], [("volumes", "disks")], []),
     Row(["pool", "caps"], [("images", "pictures")], []),
@@ -103,6 +122,14 @@ ROWS = [
         [("client: cinder", "client: cinder, volume_backend_name: fast")],
         [("client: cinder", "client: cinder, volume_backend_name: rbd")],
     ),
+    Row(
+        ["pool", "caps"],
+        [("backups", "archive")],
+        [("backups: {}", "backups: {size: 2}")],
+        before=BACKUP,
+    ),
+    Row(["service", "role"], [edit[::-1] for edit in BACKUP], [], before=BACKUP),
+    Row(["option"], [BACKUP_OPTION[::-1]], [], before=[*BACKUP, BACKUP_OPTION]),
     Row(["service", "caps", "role"], [GLANCE, ("[glance, cinder]", "[cinder]"), IMAGES], []),
     Row(["cow-snapshots-on"], [COW], [("client: nova", "client: nova, cow_snapshots: false")]),
     Row(["caps", "cow-snapshots-off"], [COW[::-1]], [], before=[COW]),

@@ -29,8 +29,8 @@ UPDATE = bool(os.environ.get("CEPHOS_UPDATE"))
 WARNINGS = {
     "one-user": [
         (
-            "site.yaml:20:29: warning[W305]: client 'openstack.site_1' is shared by"
-            " glance, cinder and nova"
+            "site.yaml:23:29: warning[W305]: client 'openstack.site_1' is shared by"
+            " glance, cinder, cinder-backup and nova"
         ),
     ],
     "shared-client": [

@@ -43,8 +43,13 @@ FULL: dict[str, Any] = {
                     "size": 3,
                     "crush_rule": "therule",
                 },
-                "volumes": {},
-                "vms": {},
+                "volumes": {"data_pool": "made-data"},
+                "made-data": {
+                    "erasure": {"k": 4, "m": 2, "failure_domain": "rack", "device_class": "hdd"}
+                },
+                "vms": {"data_pool": "other-data"},
+                "other-data": {"erasure": {"profile": "theprofile"}},
+                "backups": {},
             },
             "clients": {"nova": {"secret_uuid": "0b7a54d8-3a3b-4bb8-a3cd-2d0f9e40b1a7"}},
         }
@@ -70,7 +75,8 @@ FULL: dict[str, Any] = {
                     "availability_zone": "thezone",
                     "options": {"replication_device": "thedevice"},
                 }
-            }
+            },
+            "backup": {"pool": "backups", "client": "backups-user"},
         },
         "nova": {
             "cluster": "thecluster",
@@ -82,7 +88,7 @@ FULL: dict[str, Any] = {
     },
     "hosts": {
         "admin1": {"roles": ["ceph-admin"]},
-        "ctl1": {"roles": ["glance", "cinder"], "platform": "debian"},
+        "ctl1": {"roles": ["glance", "cinder", "cinder-backup"], "platform": "debian"},
         "cmp[1-2]": {"roles": ["nova-compute"]},
     },
     "signers": [

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 UUID = "0b7a54d8-3a3b-4bb8-a3cd-2d0f9e40b1a7"
 POOLS = "      vms: {}\n"
 GLANCE, CINDER, NOVA = "client: glance}", "client: cinder}", "client: nova}"
+BACKUP = (
+    (POOLS, "      vms: {}\n      backups: {}\n"),
+    ("  nova: {", "    backup: {pool: backups, client: backup}\n  nova: {"),
+)
+BACKUPS = (*BACKUP, ("[glance, cinder]", "[glance, cinder, cinder-backup]"))
+DATA = (
+    "      volumes: {}\n",
+    "      volumes: {data_pool: data}\n      data: {erasure: {k: 4, m: 2}}\n",
+)
 COMPUTES = "compute[01-02]: {roles: [nova-compute]}"
 
 
@@ -508,6 +517,69 @@ ROWS = (
         ),
     ),
     Row(
+        "E204",
+        ((DATA[0], DATA[1].replace("data_pool: data", "data_pool: date")),),
+        "11:28: error[E204]: cluster 'ceph' has no pool 'date'; did you mean 'data'?",
+        (DATA,),
+    ),
+    Row(
+        "E231",
+        (
+            *(("squid", "nautilus"), ("vms: {}", "vms: {pg_num: 8}")),
+            (DATA[0], DATA[1].replace("{data", "{pg_num: 8, data").replace("2}", "2}, pg_num: 8")),
+        ),
+        "12:14: error[E231]: bundles make no erasure-coded pool in nautilus: they do from octopus"
+        " on",
+    ),
+    Row(
+        "E223",
+        (DATA, ("pool: volumes", "pool: data")),
+        "11:7: warning[W301]: pool 'volumes' is not used by any service\n"
+        "18:19: error[E223]: pool 'data' takes data only, so cinder cannot store in it",
+    ),
+    Row(
+        "E223",
+        (DATA, ("images: {pg_num: 64}", "images: {data_pool: volumes}")),
+        "10:27: error[E223]: pool 'volumes' has a data pool itself, so it cannot be one\n"
+        "18:19: error[E223]: pool 'volumes' takes data only, so cinder cannot store in it",
+    ),
+    Row(
+        "E224",
+        ((DATA[0], DATA[1].replace("k: 4, m: 2", "k: 4")),),
+        "12:14: error[E224]: an erasure code needs k and m, or the profile of one that exists",
+        ((DATA[0], DATA[1].replace("k: 4, m: 2", "profile: slow")),),
+    ),
+    Row(
+        "E224",
+        ((DATA[0], DATA[1].replace("k: 4, m: 2", "profile: slow, device_class: hdd")),),
+        "12:14: error[E224]: profile 'slow' exists, so nothing else can be said of it",
+        ((DATA[0], DATA[1].replace("m: 2", "m: 2, device_class: hdd")),),
+    ),
+    Row(
+        "E224",
+        ((DATA[0], DATA[1].replace("m: 2}", "m: 2}, size: 3")),),
+        "12:37: error[E224]: an erasure-coded pool cannot have 'size'",
+        ((DATA[0], DATA[1].replace("m: 2}", "m: 2}, pg_num: 32")),),
+    ),
+    Row(
+        "E225",
+        (DATA, (NOVA, CINDER)),
+        "19:29: error[E225]: client 'cinder' writes to pools with different data pools:"
+        " volumes (data), vms (none)\n"
+        "19:29: warning[W305]: client 'cinder' is shared by cinder and nova",
+        (DATA, ("vms: {}", "vms: {data_pool: data}")),
+    ),
+    Row(
+        "E225",
+        (DATA, (NOVA, "client: nova, cow_snapshots: true}"), ("vms: {}", "vms: {data_pool: data}")),
+        "19:29: error[E225]: client 'nova' writes to pools with different data pools: vms (data),"
+        " images (none)",
+        (
+            *(DATA, (NOVA, "client: nova, cow_snapshots: true}")),
+            *(("vms: {}", "vms: {data_pool: data}"), ("{pg_num: 64}", "{data_pool: data}")),
+        ),
+    ),
+    Row(
         "W301",
         ((POOLS, POOLS + "      backups: {}\n"),),
         "13:7: warning[W301]: pool 'backups' is not used by any service",
@@ -517,6 +589,42 @@ ROWS = (
         (*SECOND, (OS1, f"{OS1}, backends: [rbd]")),
         "19:7: warning[W302]: no host runs backend 'two'",
         (*SECOND, (OS1, f"{OS1}, backends: [rbd, two]")),
+    ),
+    Row(
+        "W302",
+        BACKUP,
+        "19:5: warning[W302]: no host has the role 'cinder-backup'",
+        (*BACKUP, ("[glance, cinder]", "[glance, cinder, cinder-backup]")),
+    ),
+    Row(
+        "E206",
+        (("[glance, cinder]", "[glance, cinder, cinder-backup]"),),
+        "21:33: error[E206]: role 'cinder-backup' needs services.cinder.backup, which is not"
+        " described",
+    ),
+    Row(
+        "E212",
+        (*BACKUPS, options("client: backup}", "rbd_max_clone_depth: 3")),
+        "19:55: error[E212]: cinder's option 'rbd_max_clone_depth' is a backend's, and"
+        " cinder-backup does not read it",
+        (*BACKUPS, options("client: backup}", "backup_ceph_chunk_size: 1048576")),
+    ),
+    Row(
+        "E213",
+        (
+            *BACKUPS,
+            options(CINDER, "restore_discard_excess_bytes: true"),
+            options("client: backup}", "DEFAULT.restore_discard_excess_bytes: false"),
+        ),
+        "19:55: error[E213]: cinder's option 'restore_discard_excess_bytes' is set above"
+        " already, as 'restore_discard_excess_bytes'",
+        (*BACKUPS, options(CINDER, "restore_discard_excess_bytes: true")),
+    ),
+    Row(
+        "W305",
+        (*BACKUPS, ("client: backup}", "client: cinder}")),
+        "19:37: warning[W305]: client 'cinder' is shared by cinder and cinder-backup",
+        BACKUPS,
     ),
     Row(
         "W302",

@@ -30,6 +30,13 @@ class Access:
         """Return every pool that the client may list."""
         return list(self.write | self.read)
 
+    def add_data_pools(self) -> None:
+        """Extend each right on a pool to the pool that takes the data of its images."""
+        for pools in (self.write, self.read):
+            pools.update(
+                {data: None for pool in list(pools) if (data := self.cluster.data_pool(pool))}
+            )
+
     def caps(self) -> dict[str, str]:
         """Return the capability text by service, in the order in which Ceph is told."""
         if self.cluster.classic_caps:
@@ -54,6 +61,14 @@ class Access:
 
 def access(site: Site, cluster: Cluster) -> dict[str, Access]:
     """Return what each client of the cluster needs, by client name, in order of first use."""
+    needs = main_pools(site, cluster)
+    for need in needs.values():
+        need.add_data_pools()
+    return needs
+
+
+def main_pools(site: Site, cluster: Cluster) -> dict[str, Access]:
+    """Return the same without the pools that only take data of images."""
     needs: defaultdict[str, Access] = defaultdict(lambda: Access(cluster))
     glance, nova = site.glance, site.nova
     backends = [backend for backend in site.backends if backend.cluster is cluster]
@@ -68,6 +83,10 @@ def access(site: Site, cluster: Cluster) -> dict[str, Access]:
         if glance and glance.cluster is cluster:
             # the parents of volumes that are clones of images
             needs[backend.client].read[glance.pool] = None
+    if site.backup and site.backup.cluster is cluster:
+        # no right to volumes: cinder-backup opens those as the volume's own client
+        # (cinder/backup/drivers/ceph.py: volume_file.rbd_user)
+        needs[site.backup.client].write[site.backup.pool] = None
     if nova and nova.cluster is cluster:
         needs[nova.client].write[nova.pool] = None
         if glance and glance.cluster is cluster:

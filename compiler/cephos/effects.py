@@ -100,6 +100,10 @@ class _Step:
                 self._manages[f"trash of pool {pool} of cluster {self._cluster}"] = {
                     "purged every": interval
                 }
+            case "erasure_profile", [name, *_]:
+                self._manages[f"erasure code profile {name} of cluster {self._cluster}"] = {}
+            case "data_pool", [name, *_]:
+                self._manages[f"data pool {name} of cluster {self._cluster}"] = {}
             case "client", [name, *caps]:
                 thing = f"client.{name} of cluster {self._cluster}"
                 self._manages[thing] = dict(zip(caps[::2], caps[1::2], strict=True))

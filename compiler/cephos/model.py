@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cephos import knowledge, ranges
 from cephos.diagnostics import did_you_mean, quote
@@ -24,16 +24,49 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 """Keys and indexes from the top of the document."""
 
-CEPH_ADMIN, GLANCE, CINDER, NOVA = "ceph-admin", "glance", "cinder", "nova-compute"
+CEPH_ADMIN, GLANCE, CINDER, CINDER_BACKUP, NOVA = (
+    "ceph-admin", "glance", "cinder", "cinder-backup", "nova-compute"
+)  # fmt: skip
 """The roles."""
 
-SERVICES = {GLANCE: "glance", CINDER: "cinder", NOVA: "nova"}
-"""The key under `services` that describes what a role runs."""
+SERVICES: dict[str, Path] = {
+    GLANCE: ("services", "glance"),
+    CINDER: ("services", "cinder"),
+    CINDER_BACKUP: ("services", "cinder", "backup"),
+    NOVA: ("services", "nova"),
+}
+"""Where what a role runs is described."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An erasure code: that of an existing `profile`, or one that is made of the rest."""
+
+    profile: str | None
+    k: int | None
+    m: int | None
+    failure_domain: str | None
+    device_class: str | None
+
+    @property
+    def settings(self) -> list[str]:
+        """Return `KEY=VALUE` of the profile that is made; [] of one that exists."""
+        found = {
+            "k": self.k,
+            "m": self.m,
+            "crush-failure-domain": self.failure_domain,
+            "crush-device-class": self.device_class,
+        }
+        return [f"{key}={value}" for key, value in found.items() if value is not None]
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool and how it is created; None leaves the choice to Ceph."""
+    """A pool and how it is created; None leaves the choice to Ceph.
+
+    Data of its images goes to `data_pool`, if there is one. RBD keeps the index of images in
+    replicated pools only (Ceph's documentation, "Erasure coding with overwrites").
+    """
 
     name: str
     pg_num: int | None
@@ -41,7 +74,14 @@ class Pool:
     target_size_ratio: float | None
     size: int | None
     crush_rule: str | None
+    data_pool: str | None
+    erasure: Erasure | None
     path: Path
+
+    @property
+    def profile(self) -> str:
+        """Return the name of its erasure code profile; one that is made has the pool's own."""
+        return (self.erasure and self.erasure.profile) or self.name
 
 
 @dataclass(frozen=True)
@@ -70,6 +110,17 @@ class Cluster:
         """Tell whether one command makes a pool with all its settings."""
         return knowledge.behaves("pool_settings_by_name", self.release)
 
+    @cached_property
+    def data_pools(self) -> frozenset[str]:
+        """Return the pools that take data only, and hold no index of images."""
+        pools = self.pools.values()
+        erasure = (pool.name for pool in pools if pool.erasure)
+        return frozenset(erasure).union(pool.data_pool for pool in pools if pool.data_pool)
+
+    def data_pool(self, pool: str) -> str | None:
+        """Return where data of images goes whose index lies in the pool, if somewhere else."""
+        return self.pools[pool].data_pool if pool in self.pools else None
+
     def secret_uuid(self, client: str) -> str:
         """Return the UUID of the client's libvirt secret, the same on every host of the site."""
         given = self.secret_uuids.get(client)
@@ -79,6 +130,10 @@ class Cluster:
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """A use of a pool by a service, as a client; `options` are the site's own for it."""
+
+    service: ClassVar[str]
+    for_guests: ClassVar[bool] = False
+    """Whether QEMU opens what is stored, so that libvirt holds the key."""
 
     cluster: Cluster
     pool: str
@@ -91,6 +146,8 @@ class Store:
 class Glance(Store):
     """Where images are stored."""
 
+    service = "glance"
+
     copy_on_write: bool
     unit: str | None
     """What the site says runs Glance, if that is not the platform's own unit."""
@@ -99,6 +156,9 @@ class Glance(Store):
 @dataclass(frozen=True, kw_only=True)
 class Backend(Store):
     """A Cinder backend; `name` is its section."""
+
+    service = "cinder"
+    for_guests = True
 
     name: str
     volume_backend_name: str
@@ -110,8 +170,18 @@ class Backend(Store):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backup(Store):
+    """Where cinder-backup stores backups of volumes."""
+
+    service = "cinder-backup"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Nova(Store):
     """Where disks of guests are stored."""
+
+    service = "nova"
+    for_guests = True
 
     cow_snapshots: bool
 
@@ -140,6 +210,7 @@ class Site:
     clusters: Mapping[str, Cluster]
     glance: Glance | None
     backends: tuple[Backend, ...]
+    backup: Backup | None
     nova: Nova | None
     groups: tuple[HostGroup, ...]
     sends_handoffs: bool
@@ -180,6 +251,8 @@ class Site:
         if self.glance:
             yield self.glance
         yield from self.backends
+        if self.backup:
+            yield self.backup
         if self.nova:
             yield self.nova
 
@@ -220,6 +293,7 @@ class _Builder:
                 self._backend(name, entry)
                 for name, entry in services.get("cinder", {}).get("backends", {}).items()
             ),
+            backup=self._backup(services.get("cinder", {}).get("backup")),
             nova=self._nova(services.get("nova")),
             groups=groups,
             sends_handoffs=self._data.get("transport") == "scp",
@@ -292,6 +366,12 @@ class _Builder:
             target_size_ratio=settings.get("target_size_ratio"),
             size=settings.get("size"),
             crush_rule=settings.get("crush_rule"),
+            data_pool=settings.get("data_pool"),
+            erasure=Erasure(
+                **{field.name: settings["erasure"].get(field.name) for field in fields(Erasure)}
+            )
+            if "erasure" in settings
+            else None,
             path=path,
         )
 
@@ -313,6 +393,11 @@ class _Builder:
             availability_zone=entry.get("availability_zone"),
             trash=entry.get("trash"),
         )
+
+    def _backup(self, entry: dict[str, Any] | None) -> Backup | None:
+        if entry is None:
+            return None
+        return Backup(**self._store(entry, ("services", "cinder", "backup")))
 
     def _nova(self, entry: dict[str, Any] | None) -> Nova | None:
         if entry is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cephos import caps, ini, ranges, services, sign
 from cephos.libvirt import libvirt_secret
-from cephos.model import CEPH_ADMIN, CINDER, GLANCE, NOVA
+from cephos.model import CEPH_ADMIN, CINDER, CINDER_BACKUP, GLANCE, NOVA
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,6 +25,7 @@ ROLE_PURPOSES = {
     GLANCE: "Glance stores images in Ceph.",
     NOVA: "Computes hold the secrets and keep disks of guests in Ceph.",
     CINDER: "Cinder stores volumes in Ceph.",
+    CINDER_BACKUP: "cinder-backup stores backups of volumes in Ceph.",
 }
 """What each role's bundles bring about, in the order across the site.
 
@@ -286,8 +287,12 @@ class _Profile:
         if NOVA in roles:
             self._libvirt()
             self._nova()
+        if roles & {CINDER, CINDER_BACKUP}:
+            self._cinder_conf()
         if CINDER in roles:
             self._cinder()
+        if CINDER_BACKUP in roles:
+            self._cinder_backup()
         return Profile(
             groups=self._groups,
             roles=_in_order(roles),
@@ -547,28 +552,61 @@ class _Profile:
         )
         self._patch("nova.conf", unit.conf, services.nova_conf(nova), nova.path)
 
+    def _cinder_conf(self) -> None:
+        """Write the patch of the one file that cinder-volume and cinder-backup read."""
+        volumes, backups = (role in self._group.roles for role in (CINDER, CINDER_BACKUP))
+        backup = self._site.backup if backups else None
+        sections = services.backup_conf(backup) if backup else {}
+        backends = self._site.backends_of(self._group) if volumes else ()
+        for section, settings in services.cinder_conf(self._site, backends).items():
+            sections.setdefault(section, {}).update(settings)
+        self._patch(
+            "cinder.conf",
+            self._group.platform.units[CINDER].conf,
+            sections,
+            ("services", "cinder"),
+            f"\nenabled_backends is not here: the step puts {self._backends} in front of what it"
+            " lists already."
+            if volumes
+            else "",
+        )
+
+    @property
+    def _backends(self) -> str:
+        return ",".join(backend.name for backend in self._site.backends_of(self._group))
+
+    @property
+    def _cinder_patch(self) -> list[str]:
+        """Return what `patch_ini` is told of cinder.conf, by every step that does."""
+        enabled = ["--include", f"DEFAULT.enabled_backends={self._backends}"]
+        return ["files/cinder.conf", *(enabled if CINDER in self._group.roles else [])]
+
+    def _cinder_backup(self) -> None:
+        backup = self._site.backup
+        assert backup  # noqa: S101  # rule E206
+        self._step(
+            85,
+            "cinder-backup",
+            f"cinder-backup stores backups in {self._where(backup)}. It opens a volume as the"
+            " volume's own client, so it holds that key, too.",
+            backup.path,
+            shares=self._shares([backup, *self._site.backends]),
+            unit=self._group.platform.units[CINDER_BACKUP],
+            patch="cinder.conf",
+            merge=self._cinder_patch,
+        )
+
     def _cinder(self) -> None:
-        unit = self._group.platform.units[CINDER]
         backends = self._site.backends_of(self._group)
-        source: Path = ("services", "cinder")
-        names = ",".join(backend.name for backend in backends)
         self._step(
             80,
             "cinder",
             "Cinder stores volumes in "
             + " and ".join(map(self._where, backends))
             + ". Backends that are enabled already stay enabled.",
-            source,
+            ("services", "cinder"),
             shares=self._shares(backends),
-            backends=backends,
-            unit=unit,
+            unit=self._group.platform.units[CINDER],
             patch="cinder.conf",
-        )
-        self._patch(
-            "cinder.conf",
-            unit.conf,
-            services.cinder_conf(self._site, backends),
-            source,
-            f"\nenabled_backends is not here: the step puts {names} in front of what it lists"
-            " already.",
+            merge=self._cinder_patch,
         )

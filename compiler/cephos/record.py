@@ -8,16 +8,17 @@ holds key material: the compiler never sees any.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from cephos import ranges
 from cephos.effects import effects
-from cephos.model import Cluster, Glance
+from cephos.model import Cluster, Erasure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from cephos.model import Path
     from cephos.plan import Plan
@@ -125,7 +126,7 @@ def facts(plan: Plan) -> dict[str, Any]:
             for name, access in plan.access[cluster.name].items()
         }
         for store in site.stores():
-            if store.cluster is cluster and not isinstance(store, Glance):
+            if store.cluster is cluster and store.for_guests:
                 clients[store.client]["secret_uuid"] = cluster.secret_uuid(store.client)
         _place(
             tree,
@@ -159,10 +160,21 @@ def _plain(value: Any) -> dict[str, Any]:
     """Return the fields of a part of the model that say something."""
     named = {field.name: getattr(value, field.name) for field in fields(value)}
     return {
-        name: each.name if isinstance(each, Cluster) else dict(each) if name == "options" else each
+        name: _fact(each)
         for name, each in named.items()
         if name not in {"name", "path"} and each is not None
     }
+
+
+def _fact(value: Any) -> Any:
+    match value:
+        case Cluster():
+            return value.name
+        case Erasure():
+            return _plain(value)
+        case Mapping():
+            return dict(value)
+    return value
 
 
 def _place(tree: dict[str, Any], path: Path, value: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
-from cephos import knowledge
+from cephos import caps, knowledge
 from cephos.diagnostics import Diagnostic, describe, did_you_mean, quote
 from cephos.model import CEPH_ADMIN, CINDER, SERVICES
 from cephos.services import MANAGED, stores_of
@@ -37,8 +37,11 @@ ANY = "*"
 RELEASE: Path = ("openstack", "release")
 CEPH_RELEASE: Path = ("clusters", ANY, "release")
 POOLS: Path = ("clusters", ANY, "pools", ANY)
-STORES: Path = ("services", ANY, "backends", ANY)
-CLUSTERS: tuple[Path, ...] = (("services", ANY, "cluster"), (*STORES, "cluster"))
+STORES: tuple[Path, ...] = (("services", ANY, "backends", ANY), ("services", "cinder", "backup"))
+CLUSTERS: tuple[Path, ...] = (
+    ("services", ANY, "cluster"),
+    *((*store, "cluster") for store in STORES),
+)
 ROLES: Path = ("hosts", ANY, "roles", ANY)
 ADMINISTERED: Path = ("hosts", ANY, "clusters", ANY)
 """Places that rules rely on: where something is wrong there, a rule cannot tell what is missing."""
@@ -162,7 +165,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:_SHOWN] + more) or "none"
 
 
-@_rule(STORES, *CLUSTERS)
+@_rule(*STORES, *CLUSTERS)
 def fixed_clients_are_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E203: an entry under `clients` that no service names fixes nothing."""
     for cluster in site.clusters.values():
@@ -193,20 +196,119 @@ def pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
             )
 
 
-@_rule(STORES)
+@_rule(*STORES)
 def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E206: a host runs a service that the site does not describe."""
-    described = {store.path[1] for store in site.stores()}
-    missing = {role: service for role, service in SERVICES.items() if service not in described}
+    missing = {role: path for role, path in SERVICES.items() if not _described(site, path)}
     for group in site.groups:
-        for role, service in missing.items():
+        for role, path in missing.items():
+            service = ".".join(map(str, path))
             if role in group.roles:
                 yield Diagnostic(
                     "E206",
-                    f"role {quote(role)} needs services.{service}, which is not described",
+                    f"role {quote(role)} needs {service}, which is not described",
                     at.role(group, role),
-                    help=f"describe services.{service} (its pool and client), or drop the role",
+                    help=f"describe {service} (its pool and client), or drop the role",
                 )
+
+
+@_rule(POOLS)
+def data_pools_exist(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E204: the data of a pool goes to a pool that its cluster does not describe."""
+    for cluster in site.clusters.values():
+        for pool in cluster.pools.values():
+            if pool.data_pool and pool.data_pool not in cluster.pools:
+                yield Diagnostic(
+                    "E204",
+                    f"cluster {quote(cluster.name)} has no pool {quote(pool.data_pool)}"
+                    f"{_hint(pool.data_pool, cluster.pools)}",
+                    at.value((*pool.path, "data_pool")),
+                    help=f"describe it beside this one, such as {pool.data_pool}:"
+                    " {erasure: {k: 4, m: 2}}",
+                )
+
+
+@_rule(POOLS)
+def data_pools_take_data_only(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E223: indexes of images lie in replicated pools, data of another pool in one that is none."""
+    for cluster in site.clusters.values():
+        for pool in cluster.pools.values():
+            target = cluster.pools.get(pool.data_pool or "")
+            if target and target.data_pool:
+                yield Diagnostic(
+                    "E223",
+                    f"pool {quote(target.name)} has a data pool itself, so it cannot be one",
+                    at.value((*pool.path, "data_pool")),
+                    help="name the pool that takes the data in the end",
+                )
+    for store in site.stores():
+        if store.pool in store.cluster.data_pools:
+            yield Diagnostic(
+                "E223",
+                f"pool {quote(store.pool)} takes data only, so {store.service} cannot store in it",
+                at.value((*store.path, "pool")),
+                help="name a replicated pool here, and this one as the data_pool of that",
+            )
+
+
+@_rule()
+def erasure_codes_are_whole(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E224: an erasure code is a profile that exists, or k and m; it decides the pool's rest."""
+    for cluster in site.clusters.values():
+        for pool in cluster.pools.values():
+            code, place = pool.erasure, (*pool.path, "erasure")
+            if code is None:
+                continue
+            made = [code.k, code.m, code.failure_domain, code.device_class]
+            if code.profile is None and None in {code.k, code.m}:
+                yield Diagnostic(
+                    "E224",
+                    "an erasure code needs k and m, or the profile of one that exists",
+                    at.key(place),
+                    help="k parts of data and m of redundancy, each on another host:"
+                    " {k: 4, m: 2} survives the loss of two",
+                )
+            elif code.profile is not None and any(each is not None for each in made):
+                yield Diagnostic(
+                    "E224",
+                    f"profile {quote(code.profile)} exists, so nothing else can be said of it",
+                    at.key(place),
+                    help="leave out the rest, or leave out `profile`, and one is made",
+                )
+            for key in ("size", "crush_rule", "data_pool"):
+                if getattr(pool, key) is not None:
+                    yield Diagnostic(
+                        "E224",
+                        f"an erasure-coded pool cannot have {quote(key)}",
+                        at.key((*pool.path, key)),
+                        help="its code decides how many parts there are and where they lie",
+                    )
+
+
+@_rule(POOLS)
+def one_data_pool_per_client(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E225: librbd knows one data pool for a client, whatever pool an image is made in."""
+    for cluster in site.clusters.values():
+        for client, access in caps.main_pools(site, cluster).items():
+            data = {pool: cluster.data_pool(pool) for pool in access.write}
+            if len(set(data.values())) > 1:
+                *_, last = (
+                    store
+                    for store in site.stores()
+                    if store.cluster is cluster and store.client == client
+                )
+                listed = ", ".join(f"{pool} ({to or 'none'})" for pool, to in data.items())
+                yield Diagnostic(
+                    "E225",
+                    f"client {quote(client)} writes to pools with different data pools: {listed}",
+                    at.value((*last.path, "client")),
+                    help="Ceph knows one data pool for a client (rbd_default_data_pool): use one"
+                    " client for each",
+                )
+
+
+def _described(site: Site, service: Path) -> bool:
+    return any(store.path[: len(service)] == service for store in site.stores())
 
 
 @_rule()
@@ -252,18 +354,27 @@ def secret_uuids_are_unique(site: Site, at: Places) -> Iterator[Diagnostic]:
 @_rule()
 def options_are_right(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E212 to E214: an option exists, is free to set, and has a fit value."""
-    first: dict[tuple[Path, str], str] = {}
+    first: dict[tuple[Path, str], Path] = {}
     for service, path, option, value in _options(site):
         spelling = str(path[-1])
         if isinstance(option, list):
             yield _no_such_option(service, spelling, option, at.key(path))
             continue
         name = f"{service}'s option {quote(option.name)}"
-        earlier = first.setdefault((path[:-1], option.full_name), spelling)
-        if earlier != spelling:
+        if option.section == "<backend>" and path[2] == "backup":
+            yield Diagnostic(
+                "E212",
+                f"{name} is a backend's, and cinder-backup does not read it",
+                at.key(path),
+                help="it goes under services.cinder.backends, to the backend that it is meant for",
+            )
+        # a section of the operator's own naming is the store's, any other the whole file's
+        scope = path[:-1] if option.section.startswith("<") else path[:2]
+        earlier = first.setdefault((scope, option.full_name), path)
+        if earlier != path:
             yield Diagnostic(
                 "E213",
-                f"{name} is set above already, as {quote(earlier)}",
+                f"{name} is set above already, as {quote(str(earlier[-1]))}",
                 at.key(path),
                 help="keep one of the two: a file cannot hold both",
             )
@@ -469,7 +580,7 @@ def administrators_wait_for_no_key(site: Site, at: Places) -> Iterator[Diagnosti
             )
 
 
-@_rule(STORES, ROLES)
+@_rule(*STORES, ROLES)
 def host_settings_suit_the_roles(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E207: `clusters` of a host that administers none, `backends` of one that runs none."""
     for group in site.groups:
@@ -610,7 +721,7 @@ def services_are_not_the_administrator(site: Site, at: Places) -> Iterator[Diagn
                 "E221",
                 "client 'admin' is the cluster's administrator; a service needs a user of its own",
                 at.value((*store.path, "client")),
-                help=f"name a new one, such as {store.path[1]}: it is made with the least rights"
+                help=f"name a new one, such as {store.service}: it is made with the least rights"
                 " that do",
             )
 
@@ -696,6 +807,15 @@ def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
                     help="give about 100 placement groups for each OSD, over all pools and"
                     " replicas, as a power of two",
                 )
+            if pool.erasure and not cluster.makes_pools_whole:
+                yield Diagnostic(
+                    "E231",
+                    f"bundles make no erasure-coded pool in {cluster.release.name}: they do from"
+                    " octopus on",
+                    at.key((*pool.path, "erasure")),
+                    help="leave it out, and data_pool of the pools that would use it: replicated"
+                    " pools do without",
+                )
             for key in ("autoscale", "target_size_ratio"):
                 if getattr(pool, key) is not None and not autoscaler:
                     yield Diagnostic(
@@ -707,11 +827,12 @@ def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
                     )
 
 
-@_rule(STORES, *CLUSTERS)
+@_rule(*STORES, *CLUSTERS, (*POOLS, "data_pool"))
 def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W301: a pool that no service stores in."""
     for cluster in site.clusters.values():
         used = {store.pool for store in site.stores() if store.cluster is cluster}
+        used |= {pool.data_pool for pool in cluster.pools.values() if pool.data_pool}
         misspelt = used - set(cluster.pools)
         for name, pool in cluster.pools.items():
             # a service that misspells this pool's name is told so (E204), and that explains this
@@ -727,14 +848,13 @@ def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
 @_rule(ROLES)
 def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W302: a service that no host runs."""
-    described = {store.path[1] for store in site.stores()}
-    for role, service in SERVICES.items():
-        if service in described and not site.hosts_with(role):
+    for role, path in SERVICES.items():
+        if _described(site, path) and not site.hosts_with(role):
             yield Diagnostic(
                 "W302",
                 f"no host has the role {quote(role)}",
-                at.key(("services", service)),
-                help=f"give it to the hosts that run {service}; without, nothing reads this",
+                at.key(path),
+                help=f"give it to the hosts that run {role}; without, nothing reads this",
             )
     for backend in site.backends if site.hosts_with(CINDER) else ():
         if not any(backend.name in group.backends for group in site.groups):
@@ -752,16 +872,16 @@ def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W304: services that share a pool can destroy each other's data and confuse its statistics."""
     users: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for store in site.stores():
-        user = str(store.path[1])
         key = (store.cluster.name, store.pool)
         if users[key]:
+            names = " and ".join([*users[key], store.service])
             yield Diagnostic(
                 "W304",
-                f"pool {quote(store.pool)} is shared by {' and '.join([*users[key], user])}",
+                f"pool {quote(store.pool)} is shared by {names}",
                 at.value((*store.path, "pool")),
                 help="a pool of its own keeps the client of one service away from the other's data",
             )
-        users[key].append(user)
+        users[key].append(store.service)
 
 
 @_rule(*CLUSTERS)
@@ -769,7 +889,7 @@ def shared_clients(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W305: services that share a client share what each may do, and its key."""
     users: defaultdict[tuple[str, str], dict[str, Store]] = defaultdict(dict)
     for store in site.stores():
-        users[store.cluster.name, store.client][str(store.path[1])] = store
+        users[store.cluster.name, store.client][store.service] = store
     for (_, client), stores in users.items():
         if len(stores) > 1:
             *_, last = stores.values()

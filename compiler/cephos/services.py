@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cephos import ini, knowledge
-from cephos.model import CINDER, GLANCE, NOVA, Glance
+from cephos.model import CINDER, CINDER_BACKUP, GLANCE, NOVA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cephos.model import Backend, Cluster, HostGroup, Nova, Path, Site, Store
+    from cephos.model import Backend, Backup, Cluster, Glance, HostGroup, Nova, Path, Site, Store
 
 Sections = dict[str, dict[str, str]]
 
@@ -44,6 +44,10 @@ MANAGED: Mapping[str, Mapping[str, str]] = {
     },
     "cinder": {
         "DEFAULT.enabled_backends": "the names under services.cinder.backends",
+        "DEFAULT.backup_driver": "services.cinder.backup",
+        "DEFAULT.backup_ceph_pool": "services.cinder.backup.pool",
+        "DEFAULT.backup_ceph_user": "services.cinder.backup.client",
+        "DEFAULT.backup_ceph_conf": "the cluster's name",
         "<backend>.volume_driver": "the kind of backend",
         "<backend>.volume_backend_name": "the backend's volume_backend_name",
         "<backend>.backend_availability_zone": "the backend's availability_zone",
@@ -100,7 +104,7 @@ def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Store, str | None]
 
     The user is None where only libvirt needs the key: a compute attaches volumes as Cinder's
     client with the secret that Cinder names (Nova, since Ocata: release note ocata-bug-1635008),
-    and QEMU gets the key from libvirt.
+    and QEMU gets the key from libvirt. cinder-backup opens a volume as the volume's own client.
     """
     users = {role: unit.user for role, unit in group.platform.units.items()}
     if GLANCE in group.roles and site.glance:
@@ -110,9 +114,14 @@ def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Store, str | None]
             yield site.nova, users[NOVA]
         for backend in site.backends:
             yield backend, None
+    if CINDER_BACKUP in group.roles and site.backup:
+        yield site.backup, users[CINDER_BACKUP]
     if CINDER in group.roles:
         for backend in site.backends_of(group):
             yield backend, users[CINDER]
+    if CINDER_BACKUP in group.roles:
+        for backend in site.backends:
+            yield backend, users[CINDER_BACKUP]
 
 
 def keyrings(site: Site, group: HostGroup) -> list[Keyring]:
@@ -221,6 +230,21 @@ def cinder_conf(site: Site, backends: Iterable[Backend]) -> Sections:
     return sections
 
 
+def backup_conf(backup: Backup) -> Sections:
+    """Return what cinder.conf must say where cinder-backup runs."""
+    sections: Sections = {
+        "DEFAULT": {
+            # the class: Cinder takes a module only until Rocky
+            "backup_driver": "cinder.backup.drivers.ceph.CephBackupDriver",
+            "backup_ceph_pool": backup.pool,
+            "backup_ceph_user": backup.client,
+            "backup_ceph_conf": backup.cluster.conf,
+        }
+    }
+    _add_options(sections, "cinder", backup)
+    return sections
+
+
 def nova_conf(nova: Nova) -> Sections:
     """Return what nova.conf of a compute must say."""
     sections: Sections = {
@@ -277,7 +301,11 @@ def ceph_conf(site: Site, group: HostGroup, cluster: Cluster) -> Sections:
             continue
         section = sections.setdefault(f"client.{keyring.client}", {})
         section["keyring"] = f"/etc/ceph/{keyring.name}.keyring"
-        if NOVA in group.roles and not isinstance(store, Glance):
+        data_pool = cluster.data_pool(store.pool)
+        if data_pool:
+            # the services have no option of their own for it
+            section["rbd_default_data_pool"] = data_pool
+        if NOVA in group.roles and store.for_guests:
             section["admin_socket"] = f"{GUEST_SOCKETS}/$cluster-$name.$pid.$cctid.asok"
             section["log_file"] = f"{GUEST_LOGS}/$cluster-$name.$pid.log"
     return sections

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.real
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 USER = "client.openstack"
 KEYRING = f"/etc/ceph/ceph.{USER}.keyring"
-POOLS = ("images", "volumes.hdd_1", "vms")
+POOLS = ("images", "volumes.hdd_1", "vms", "backups")
 SITE = f"""
 version: 1
 site: lab
@@ -41,16 +41,18 @@ clusters:
     release: pacific
     fsid: {FSID}
     mon_host: [192.168.8.11]
-    pools: {{images: {{}}, volumes.hdd_1: {{}}, vms: {{}}}}
+    pools: {{images: {{}}, volumes.hdd_1: {{}}, vms: {{}}, backups: {{}}}}
     clients:
       openstack: {{secret_uuid: {FSID}}}
 services:
   glance: {{pool: images, client: openstack}}
-  cinder: {{backends: {{tripleo_ceph: {{pool: volumes.hdd_1, client: openstack}}}}}}
+  cinder:
+    backends: {{tripleo_ceph: {{pool: volumes.hdd_1, client: openstack}}}}
+    backup: {{pool: backups, client: openstack}}
   nova: {{pool: vms, client: openstack}}
 hosts:
   ceph1: {{roles: [ceph-admin]}}
-  ctl1: {{roles: [glance, cinder]}}
+  ctl1: {{roles: [glance, cinder, cinder-backup]}}
   cmp1: {{roles: [nova-compute]}}
 """
 SECRET = f"""<secret ephemeral='no' private='no'>
@@ -83,6 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with Rig() as rig:
         ceph1, ctl1, cmp1 = rig.hosts("ceph1", "ctl1", "cmp1")
         openstack, compute = OpenStack(ctl1), Libvirt(cmp1)
+        ctl1.run("systemctl", "start", "--no-block", "cinder-backup")
         with ThreadPoolExecutor() as pool:
             starting = pool.submit(ceph.start, ceph1, FSID)
             for start in [pool.submit(each.start) for each in (openstack, compute)]:
@@ -110,7 +113,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             host.put(out / "hosts" / host.name, BUNDLE)
         carry_out((out / "RUNBOOK.md").read_text(), rig.members)
         openstack.await_glance()
-        openstack.await_cinder("tripleo_ceph")
+        openstack.await_cinder("tripleo_ceph", "cinder-backup")
         yield World(cluster, openstack, compute, before, key)
 
 

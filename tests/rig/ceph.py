@@ -1,4 +1,4 @@
-"""A real Ceph cluster inside one host: a monitor, a manager and an OSD that stores in memory."""
+"""A real Ceph cluster inside one host: a monitor, a manager and OSDs that store in memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ USERS = {
     "mon.": {"mon": "allow *"},
     "client.admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *", "mds": "allow *"},
     "mgr.a": {"mon": "allow profile mgr", "osd": "allow *", "mds": "allow *"},
-    "osd.0": {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"},
 }
+OSD = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
 START_SECONDS = 60.0
 
 
@@ -63,38 +63,41 @@ class Ceph:
         return self.run("health", check=False).strip()
 
 
-def start(host: Host, fsid: str | None = None) -> Ceph:
-    """Make and start a cluster; returns when its OSD is up and its manager available.
+def start(host: Host, fsid: str | None = None, osds: int = 1) -> Ceph:
+    """Make and start a cluster; returns when its OSDs are up and its manager available.
 
     Raises:
         RigError: it isn't ready within a minute (the daemons' journal is quoted).
     """
     fsid = fsid or str(uuid.uuid4())
-    keyring = {user: _key() for user in USERS}
-    host.run("install", "-d", "-m", "0700", *(f"{HOME}/{x}" for x in ("mon", "mgr", "osd")))
+    users = USERS | {f"osd.{number}": OSD for number in range(osds)}
+    keyring = _keyring(users)
+    folders = ("mon", "mgr", *(f"osd/{number}" for number in range(osds)))
+    host.run("install", "-d", "-m", "0700", *(f"{HOME}/{folder}" for folder in folders))
     conf = (HERE / "daemons.conf").read_text()
     host.write(CONF, conf.replace("@FSID@", fsid).replace("@ADDRESS@", host.address))
-    host.write(f"{HOME}/keyring", _keyring(keyring, *USERS), 0o600)
+    host.write(f"{HOME}/keyring", "\n".join(keyring.values()), 0o600)
     # what the host of a freshly deployed cluster has
     host.write("/etc/ceph/ceph.conf", _client_conf(fsid, host.address))
-    admin = _keyring({"client.admin": keyring["client.admin"]}, "client.admin")
-    host.write("/etc/ceph/ceph.client.admin.keyring", admin, 0o600)
+    host.write("/etc/ceph/ceph.client.admin.keyring", keyring["client.admin"], 0o600)
 
     host.run(*_daemon("mon", "a"), "--mkfs", "--keyring", f"{HOME}/keyring")
     _serve(host, "mon", "a")
     _serve(host, "mgr", "a")
     cluster = Ceph(host, fsid)
-    osd_uuid = str(uuid.uuid4())
-    cluster.run("osd", "new", osd_uuid, "0")
-    host.run(*_daemon("osd", "0"), "--mkfs", "--osd-uuid", osd_uuid)
-    _serve(host, "osd", "0")
+    for number in map(str, range(osds)):
+        osd_uuid = str(uuid.uuid4())
+        cluster.run("osd", "new", osd_uuid, number)
+        host.run(*_daemon("osd", number), "--mkfs", "--osd-uuid", osd_uuid)
+        _serve(host, "osd", number)
 
     def ready() -> bool:
         status = cluster.json("status")
-        return bool(status["osdmap"]["num_up_osds"] and status["mgrmap"]["available"])
+        return status["osdmap"]["num_up_osds"] == osds and bool(status["mgrmap"]["available"])
 
     def evidence() -> str:
-        return "".join(host.journal(f"rig-ceph-{daemon}") for daemon in ("mon", "mgr", "osd"))
+        daemons = (("mon", "a"), ("mgr", "a"), ("osd", "0"))
+        return "".join(host.journal(_unit(*daemon)) for daemon in daemons)
 
     until(f"Ceph on {host.name} is ready", ready, START_SECONDS, evidence)
     return cluster
@@ -104,9 +107,14 @@ def _daemon(kind: str, name: str) -> list[str]:
     return [f"ceph-{kind}", "--id", name, "--conf", CONF]
 
 
+def _unit(kind: str, name: str) -> str:
+    """The unit of a daemon; only OSDs are several."""
+    return f"rig-ceph-osd-{name}" if kind == "osd" else f"rig-ceph-{kind}"
+
+
 def _serve(host: Host, kind: str, name: str) -> None:
     host.run(
-        *("systemd-run", "--quiet", f"--unit=rig-ceph-{kind}"),
+        *("systemd-run", "--quiet", f"--unit={_unit(kind, name)}"),
         *(*_daemon(kind, name), "--foreground"),
     )
 
@@ -130,10 +138,10 @@ def _key() -> str:
     return base64.b64encode(struct.pack("<HIIH", 1, int(time.time()), 0, 16) + secret).decode()
 
 
-def _keyring(keys: dict[str, str], *users: str) -> str:
-    """A keyring file with the users' capabilities."""
-    return "\n".join(
-        f"[{user}]\n\tkey = {keys[user]}\n"
-        + "".join(f'\tcaps {service} = "{caps}"\n' for service, caps in USERS[user].items())
-        for user in users
-    )
+def _keyring(users: dict[str, dict[str, str]]) -> dict[str, str]:
+    """The entries of a keyring file, by user: a new key, and capabilities."""
+    return {
+        user: f"[{user}]\n\tkey = {_key()}\n"
+        + "".join(f'\tcaps {service} = "{text}"\n' for service, text in caps.items())
+        for user, caps in users.items()
+    }

@@ -19,7 +19,10 @@ from rig.waiting import until
 Units = Literal["debian", "rdo"]
 
 HERE = Path(__file__).parent
-SERVICES = ("glance-api", "cinder-api", "cinder-scheduler", "cinder-volume", "nova-compute")
+SERVICES = (
+    *("glance-api", "cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),
+    "nova-compute",
+)
 ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME=/root",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rig.base import RigError
-from rig.host import SERVICES, Host
 from rig.waiting import until
+
+if TYPE_CHECKING:
+    from rig.host import Host
 
 GLANCE = "http://127.0.0.1:9292/v2"
 PLACEMENT = "http://127.0.0.1:8778/"
@@ -20,7 +22,7 @@ CINDER = "http://127.0.0.1:8776/v3/fa1e"
 """Cinder accepts only a hexadecimal project id."""
 JSON = "Content-Type: application/json"
 CINDER_HEADERS = (JSON, "X-Auth-Token: rig:fa1e", "OpenStack-API-Version: volume 3.50")
-CONTROLLER = [service for service in SERVICES if not service.startswith("nova")]
+CONTROLLER = ("glance-api", "cinder-api", "cinder-scheduler", "cinder-volume")
 READY_SECONDS = 90.0
 COMPUTE_SECONDS = 120.0
 VOLUME_SECONDS = 120.0
@@ -110,9 +112,9 @@ class OpenStack:
 
         until("glance-api answers", answers, READY_SECONDS, lambda: self.log("glance-api"))
 
-    def await_cinder(self, backend: str | None = None) -> None:
-        """Return when Cinder answers and its scheduler, or the named backend too, reports up."""
-        wanted = {"cinder-scheduler"} | ({f"cinder-volume@{backend}"} if backend else set())
+    def await_cinder(self, backend: str | None = None, *also: str) -> None:
+        """Return when Cinder answers and its scheduler, the named backend and more report up."""
+        wanted = {"cinder-scheduler", *also} | ({f"cinder-volume@{backend}"} if backend else set())
 
         def up() -> bool:
             return wanted <= self.cinder_services()
@@ -124,7 +126,7 @@ class OpenStack:
         until(f"cinder reports {', '.join(sorted(wanted))}", up, READY_SECONDS, evidence)
 
     def cinder_services(self) -> set[str]:
-        """What Cinder says is up: ``cinder-scheduler``, ``cinder-volume@<backend>``."""
+        """What is up: ``cinder-scheduler``, ``cinder-backup``, ``cinder-volume@<backend>``."""
         status, body = self._http("GET", f"{CINDER}/os-services", *CINDER_HEADERS)
         if status != HTTP_OK:
             return set()

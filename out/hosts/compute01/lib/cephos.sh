@@ -462,20 +462,28 @@ need_readable_key() { # NAME: this host's Ceph is as new as the kind of KEY; 1 i
 pool() { act pool '' "pool $1 of cluster $CLUSTER" "$@"; }
 
 pool_need() { # NAME SETTING…: a pool of that name that is there already can be RBD's
-  local pools=$RUN/pools-$CLUSTER line
-  if ! need_admin; then return 0; fi
-  if [[ ! -e $pools ]]; then # one question for all pools
-    attempt 'list the pools' "${CEPH[@]}" osd pool ls detail
-    printf '%s\n' "$OUTPUT" >"$pools"
-  fi
+  local line
+  list_pools || return 0
   while IFS= read -r line; do
     if [[ $line != *" '$1' "* ]]; then continue; fi
+    foreign_pool "$line"
     if [[ $line == *" '$1' erasure "* ]]; then
       refuse 1 'it is there already, erasure-coded, and RBD keeps its index in replicated pools only' 'name another pool in site.yaml'
-    elif [[ $line =~ \ application\ (.*,)?(cephfs|rgw) ]]; then
-      refuse 1 "it is there already, and belongs to ${BASH_REMATCH[2]}" 'name another pool in site.yaml'
     fi
-  done <"$pools"
+  done <"$RUN/pools-$CLUSTER"
+}
+
+list_pools() { # one question for all pools; 1 if nobody answers
+  if ! need_admin; then return 1; fi
+  if [[ -e $RUN/pools-$CLUSTER ]]; then return 0; fi
+  attempt 'list the pools' "${CEPH[@]}" osd pool ls detail
+  printf '%s\n' "$OUTPUT" >"$RUN/pools-$CLUSTER"
+}
+
+foreign_pool() { # LINE: refuse a pool that serves something else
+  if [[ $1 =~ \ application\ (.*,)?(cephfs|rgw) ]]; then
+    refuse 1 "it is there already, and belongs to ${BASH_REMATCH[2]}" 'name another pool in site.yaml'
+  fi
 }
 
 pool_exists() { # NAME
@@ -512,7 +520,11 @@ pool_settings() { # NAME SETTING…: say which settings of an existing pool are 
     done <<<"$settings"
     if [[ $found != "$wanted" ]]; then
       report skipped "pool $name: $setting is $found, site.yaml says $wanted; left alone, since changing it moves data"
-      advise "to change it: ceph osd pool set $name $setting $wanted"
+      if [[ $setting == erasure_code_profile ]]; then
+        advise 'a pool keeps its erasure code for ever; only another pool can have another'
+      else
+        advise "to change it: ceph osd pool set $name $setting $wanted"
+      fi
     fi
   done
 }
@@ -582,6 +594,74 @@ trash_schedule_compare() { # POOL INTERVAL
 
 trash_schedule_do() { # POOL INTERVAL
   attempt 'schedule its purge' rbd --cluster "$ADMIN_AS" trash purge schedule add --pool "$1" "$2"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# erasure_profile NAME KEY=VALUE…: an erasure code that pools are made with; one that exists is never changed
+
+erasure_profile() { act profile '' "erasure code profile $1 of cluster $CLUSTER" "$@"; }
+
+profile_need() { # NAME KEY=VALUE…
+  local setting
+  if ! need_admin; then return 0; fi
+  printf '%s\n' "$1" >>"$RUN/profiles-$CLUSTER"
+  if ! profile_exists "$1"; then return 0; fi
+  attempt 'read it' "${CEPH[@]}" osd erasure-code-profile get "$1"
+  for setting in "${@:2}"; do
+    if ! grep -qxF -- "$setting" <<<"$OUTPUT"; then
+      refuse 1 "it is there already, without $setting" "pools may be made with it: describe it as it is, or as erasure: {profile: $1}; or name the pool otherwise"
+    fi
+  done
+}
+
+profile_exists() { # NAME
+  attempt 'list the erasure code profiles' "${CEPH[@]}" osd erasure-code-profile ls
+  grep -qxF -- "$1" <<<"$OUTPUT"
+}
+
+profile_compare() { if ! profile_exists "$1"; then DIFFERS='is made'; fi; }
+
+profile_do() { attempt 'make it' "${CEPH[@]}" osd erasure-code-profile set "$@"; }
+
+# ---------------------------------------------------------------------------------------------------------------
+# data_pool NAME PROFILE [--SETTING VALUE]…: an erasure-coded pool that takes data of images, which need to be overwritten
+
+data_pool() { act data_pool '' "data pool $1 of cluster $CLUSTER" "$@"; }
+
+data_pool_need() { # NAME PROFILE SETTING…
+  local line
+  list_pools || return 0
+  while IFS= read -r line; do
+    if [[ $line != *" '$1' "* ]]; then continue; fi
+    foreign_pool "$line"
+    if [[ $line == *" '$1' replicated "* ]]; then
+      refuse 1 'it is there already, replicated' 'name another pool in site.yaml, or leave out erasure'
+    elif [[ $line =~ \ application\ (.*,)?rbd && $line != *ec_overwrites* ]]; then
+      refuse 1 'it is there already, and does not let RBD overwrite data' "if that is meant, and cannot be undone: ceph osd pool set $1 allow_ec_overwrites true"
+    fi
+    return 0
+  done <"$RUN/pools-$CLUSTER"
+  if ! grep -qsxF -- "$2" "$RUN/profiles-$CLUSTER" && ! profile_exists "$2"; then
+    refuse 1 "the cluster has no erasure code profile $2" "correct erasure.profile in site.yaml; 'ceph osd erasure-code-profile ls' lists what there is"
+  fi
+}
+
+data_pool_compare() { # NAME PROFILE SETTING…
+  if ! pool_exists "$1"; then
+    DIFFERS='is created'
+    return 0
+  fi
+  pool_settings "$1" --erasure_code_profile "$2" "${@:3}"
+  attempt "read the application of pool $1" "${CEPH[@]}" osd pool application get "$1"
+  if [[ $OUTPUT != *'"rbd"'* ]]; then DIFFERS='is made ready for rbd'; fi
+}
+
+data_pool_do() { # NAME PROFILE SETTING…: its application comes last, so that a run that was killed before is known by it
+  if ! pool_exists "$1"; then
+    attempt "create pool $1" "${CEPH[@]}" osd pool create "$1" --pool_type erasure --erasure_code_profile "${@:2}"
+  fi
+  attempt 'let RBD overwrite data' "${CEPH[@]}" osd pool set "$1" allow_ec_overwrites true
+  attempt "give pool $1 to rbd" "${CEPH[@]}" osd pool application enable "$1" rbd
 }
 
 # ---------------------------------------------------------------------------------------------------------------

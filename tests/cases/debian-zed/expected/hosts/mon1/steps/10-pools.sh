@@ -9,4 +9,5 @@ cluster  west 8f1d3c52-62a4-4be0-8f0e-6b5c4f0d9a11 mon1.west.example 10.4.0.12:6
 
 pool     images --pg_num 32 --autoscale_mode off --size 3 --rule replicated_ssd
 pool     volumes --autoscale_mode on --target_size_ratio 0.6 --size 2
+pool     backups
 pool     vms --pg_num 128 --autoscale_mode warn --target_size_ratio 1.5 --rule replicated_ssd

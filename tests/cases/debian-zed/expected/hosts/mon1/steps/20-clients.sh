@@ -17,6 +17,11 @@ client   cinder \
   osd 'profile rbd pool=volumes, profile rbd-read-only pool=images' \
   mgr 'profile rbd pool=volumes'
 
+client   cinder-backup \
+  mon 'profile rbd' \
+  osd 'profile rbd pool=backups' \
+  mgr 'profile rbd pool=backups'
+
 client   nova \
   mon 'profile rbd' \
   osd 'profile rbd pool=vms, profile rbd pool=images' \

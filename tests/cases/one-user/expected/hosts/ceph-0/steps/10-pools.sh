@@ -10,3 +10,4 @@ cluster  central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6789 172.18
 pool     images
 pool     volumes.hdd_1 --pg_num 256
 pool     vms
+pool     backups

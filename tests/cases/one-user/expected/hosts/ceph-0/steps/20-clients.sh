@@ -9,5 +9,5 @@ cluster  central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6789 172.18
 
 client   openstack.site_1 \
   mon 'profile rbd' \
-  osd 'profile rbd pool=images, profile rbd pool=volumes.hdd_1, profile rbd pool=vms' \
-  mgr 'profile rbd pool=images, profile rbd pool=volumes.hdd_1, profile rbd pool=vms'
+  osd 'profile rbd pool=images, profile rbd pool=volumes.hdd_1, profile rbd pool=backups, profile rbd pool=vms' \
+  mgr 'profile rbd pool=images, profile rbd pool=volumes.hdd_1, profile rbd pool=backups, profile rbd pool=vms'

@@ -8,4 +8,4 @@
 
 cluster       central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6789 172.18.0.104:6789
 
-client_reads  openstack.site_1 images volumes.hdd_1 vms
+client_reads  openstack.site_1 images volumes.hdd_1 backups vms

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Nova keeps disks of guests in pool vms as client.vms. Snapshots of guests are full copies, since
+# this host may only read images.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+cluster            ceph 7c0f8b1e-94d2-4c8c-9a1c-3f5b0b7f6e35 10.0.0.5
+
+install_keyring    vms nova:nova 0640
+ceph_conf          files/ceph.conf
+reach_pool         vms vms nova
+patch_ini          /etc/nova/nova.conf files/nova.conf
+not_overridden     files/nova.conf /etc/nova/nova-compute.conf
+restart_on_change  nova-compute.service
