@@ -149,7 +149,9 @@ def objects() -> dict[str, dict[str, Any]]:
     if ADMIN.exists():
         with cluster() as ask:
             for pool in ask("osd pool ls", detail="detail"):
-                pools[pool["pool_name"]] = {name: pool[name] for name in POOL}
+                kept = pools[pool["pool_name"]] = {name: pool[name] for name in POOL}
+                # `rbd pool init` tries snapshots last; what a kill left out, the first image does
+                kept["flags_names"] = kept["flags_names"].replace(",selfmanaged_snaps", "")
             for client in ask("auth ls")["auth_dump"]:
                 clients[client["entity"]] = {"caps": client["caps"], "key": client["key"]}
     return {"secrets": secrets, "pools": pools, "clients": clients}
