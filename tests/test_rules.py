@@ -648,6 +648,12 @@ ROWS = (
         "18:29: warning[W305]: client 'glance' is shared by glance, cinder and nova",
     ),
     Row(
+        "W306",
+        (("      vms: {}\n", "      vms: {pg_num: 60}\n"),),
+        "12:21: warning[W306]: pg_num of pool 'vms' is no power of two",
+        (("      vms: {}\n", "      vms: {pg_num: 1}\n"),),
+    ),
+    Row(
         "W331",
         (("    release: squid\n", "    release: squid\n    caps: classic\n"),),
         "7:11: warning[W331]: with classic capabilities no client can take over the lock of one"

@@ -901,3 +901,21 @@ def shared_clients(site: Site, at: Places) -> Iterator[Diagnostic]:
                 help="each of their hosts can then do what all of them may, such as delete every"
                 " image and volume; a client of its own keeps each service to its pools",
             )
+
+@_rule((*POOLS, "pg_num"))
+def pg_num_is_a_power_of_two(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W306: else some placement groups hold twice what others hold, and Ceph's health warns.
+
+    Source: Ceph's documentation, "Health checks", POOL_PG_NUM_NOT_POWER_OF_TWO.
+    """
+    for cluster in site.clusters.values():
+        for pool in cluster.pools.values():
+            if pool.pg_num is not None and pool.pg_num.bit_count() != 1:
+                less = 1 << pool.pg_num.bit_length() - 1
+                yield Diagnostic(
+                    "W306",
+                    f"pg_num of pool {quote(pool.name)} is no power of two",
+                    at.value((*pool.path, "pg_num")),
+                    help=f"{less} or {2 * less}: else some placement groups hold twice what others"
+                    " do, and `ceph -s` warns for ever",
+                )
