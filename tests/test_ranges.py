@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -88,14 +87,10 @@ def test_refusals_say_what_and_where(pattern: str, code: str, message: str, mark
     assert pattern[error.offset : error.offset + error.length] == marked
 
 
-def test_the_largest_range_is_quick_and_a_larger_one_quicker() -> None:
-    start = time.perf_counter()
+def test_a_range_has_a_largest_size_and_what_goes_beyond_it_is_not_expanded() -> None:
     assert len(expand(f"c[0-{NAMES_LIMIT - 1}]")) == NAMES_LIMIT
-    assert time.perf_counter() - start < 5
-    start = time.perf_counter()
     with pytest.raises(RangeError):
-        expand("c" + "[0-99999]" * 90)
-    assert time.perf_counter() - start < 0.5
+        expand("c" + "[0-99999]" * 90)  # which, in full, would not end
 
 
 @pytest.mark.parametrize(

@@ -902,6 +902,7 @@ def shared_clients(site: Site, at: Places) -> Iterator[Diagnostic]:
                 " image and volume; a client of its own keeps each service to its pools",
             )
 
+
 @_rule((*POOLS, "pg_num"))
 def pg_num_is_a_power_of_two(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W306: else some placement groups hold twice what others hold, and Ceph's health warns.

@@ -33,10 +33,19 @@ def apply(host: Host, *arguments: str, status: int = 0, bundle: str = BUNDLE) ->
     announced = run_bundle(host, *arguments, "--check", "--diff", status=None, bundle=bundle)
     assert traces(host) == before
     said = run_bundle(host, *arguments, status=0, bundle=bundle)
-    # a thing that is said and left alone is said by both, too
-    for tells, told in (("changed", "would-change"), ("skipped", "skipped")):
-        assert actions(tells, said) == [x for x in actions(told, announced) if LATER not in x]
+    assert unkept(announced, said) == []
     return said
+
+
+def unkept(announced: str, said: str) -> list[str]:
+    """Return what `--check` announced and the run that followed did not do, or the reverse."""
+    found = []
+    # a thing that is said and left alone is said by both, too
+    for told, tells in (("would-change", "changed"), ("skipped", "skipped")):
+        wanted = [x for x in actions(told, announced) if LATER not in x]
+        if (done := actions(tells, said)) != wanted:
+            found.append(f"{tells} {done}, but --check said {wanted}")
+    return found
 
 
 def run_bundle(host: Host, *arguments: str, status: int | None = 0, bundle: str = BUNDLE) -> str:

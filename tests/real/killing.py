@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 APPLY = "/root/cephos/apply"
 TOOL = "/root/kills_on_host.py"
 RUN_SECONDS = 300.0
+WOULD_CHANGE = 10
 PAUSE = 0.002
 SCRATCH = "/run/cephos/run."
 NOT_FILES = ("ceph ", "rbd ", "virsh ", "systemctl ")
@@ -131,9 +132,15 @@ class Victim:
         with self.begun(*mode, **env) as process:
             return self._ended(process)
 
-    def _ended(self, process: subprocess.Popen[bytes]) -> str:
+    def check(self, *mode: str) -> str:
+        """Return what `--check` announces of a run."""
+        with self.begun(*mode, "--check") as process:
+            return self._ended(process, 0, WOULD_CHANGE)
+
+    def _ended(self, process: subprocess.Popen[bytes], *statuses: int) -> str:
         said, errors = (x.decode() for x in process.communicate(timeout=RUN_SECONDS))
-        assert (process.returncode, errors) == (0, ""), f"{self.host.name}: {said}{errors}"
+        assert process.returncode in (statuses or (0,)), f"{self.host.name}: {said}{errors}"
+        assert errors == "", f"{self.host.name}: {said}{errors}"
         return said
 
     @contextlib.contextmanager

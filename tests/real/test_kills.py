@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import compiled
-from real.bundles import apply, carry
+from real.bundles import apply, carry, unkept
 from real.killing import Victim
 from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
@@ -190,7 +190,9 @@ def at_instants(host: Unbroken, mode: Mode) -> list[Kill]:
 
 
 def campaign(host: Unbroken, way: str, kills: Callable[[Unbroken, Mode], list[Kill]]) -> list[str]:
-    """Kill a host again and again, and let the next run finish; return what went wrong.
+    """Kill a host again and again, let the next run finish; return what went wrong.
+
+    `--check`, asked before that run, must announce what it does.
 
     Where a kill leaves what another has left before it, the run that follows would find, and so do,
     the same.
@@ -214,8 +216,10 @@ def campaign(host: Unbroken, way: str, kills: Callable[[Unbroken, Mode], list[Ki
             continue
         gone = set(victim.services) if killed == BACK else victim.changed(state, host.left[then])
         try:
-            victim.run(*then)
-            wrong = victim.state(gone=gone if then == BACK else ()).beside(
+            announced = victim.check(*then)
+            wrong = ["--check left a trace"] if victim.state().finds() != found else []
+            wrong += unkept(announced, victim.run(*then))
+            wrong += victim.state(gone=gone if then == BACK else ()).beside(
                 host.left[then], only=only
             )
         except AssertionError as error:
