@@ -49,7 +49,7 @@ def test_ten_times_the_hosts_are_checked_and_rendered_once(
                 counted(patch, schema_check._validator(), "descend"),  # noqa: SLF001  # what costs
                 counted(patch, Template, "render"),
                 counted(patch, lint, "_problem"),
-                counted(patch, lint, "_cache_key"),
+                counted(patch, lint, "key"),
             ]
             ran = run(tmp_path, "site.yaml", "--check", site=one_by_one(hosts))
         assert (ran.status, ran.stderr.split()[1]) == (0, str(hosts + 2))

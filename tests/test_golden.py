@@ -1,8 +1,8 @@
 """What whole sites compile to: every file in review, as in a change request.
 
-`CEPHOS_UPDATE=1 pytest tests/test_golden.py` rewrites `tests/cases/*/expected`; read the difference
-before committing it. The runtime, checksums and manifest are not kept there, but proven here; the
-review page in test_review.py.
+`CEPHOS_UPDATE=1 pytest tests/test_golden.py` rewrites `tests/cases/*/expected`, and what says that
+the runtime was found clean; read the difference before committing it. The runtime, checksums and
+manifest are not kept there, but proven here; the review page in test_review.py.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 
 import pytest
 
-from cephos.diagnostics import Report
+from cephos import lint
+from cephos.diagnostics import Report, Source
 from cephos.load import load, read
 from cephos.render import runtime
-from compiling import ROOT, contents, run, told
+from cephos.tree import Bundles, File, Tree
+from compiling import PROGRAM, ROOT, SITE, contents, run, told
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("cases/*/site.yaml"))
 UPDATE = bool(os.environ.get("CEPHOS_UPDATE"))
@@ -187,3 +189,29 @@ def test_the_runbook_says_how_many_lines_each_host_prints(out: Path) -> None:
 def test_the_committed_out_is_what_the_example_compiles_to() -> None:
     ran = run(ROOT, "examples/lon1.yaml", "-o", "out/", "--diff")
     assert (ran.status, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_what_bundles_carry_as_it_is_was_found_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ships as proof says no more than shellcheck, asked about the same bytes here and now."""
+    shellcheck = PROGRAM.with_name("shellcheck")
+    said = subprocess.run([shellcheck, "--version"], capture_output=True, text=True, check=True)
+    assert f"version: {lint.RELEASE}\n" in said.stdout
+    templates = ROOT / "templates"
+    tools = {f"tools/{path.name}": path.read_bytes() for path in (templates / "tools").iterdir()}
+    carried = sorted({**runtime(), **tools}.items())
+    scripts = {path: data for path, data in carried if b"bash" in data.partition(b"\n")[0]}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(lint, "_proven", frozenset)
+    report = Report()
+    document = load(Source("site.yaml", SITE), report)
+    assert document
+    bundles = Bundles({path: File(data, "site") for path, data in scripts.items()}, {}, {"os1": ""})
+    lint.lint(Tree({}, {}, (bundles,)), document, report)
+    assert not report
+    lines = [f"{lint.key(lint.RELEASE, path, data)}  {path}\n" for path, data in scripts.items()]
+    proof = ROOT / "compiler/cephos/data/linted.sha256"
+    if UPDATE:
+        proof.write_text("".join(lines))
+    assert proof.read_text().splitlines(keepends=True) == lines

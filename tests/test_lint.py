@@ -73,6 +73,11 @@ def found(path: str, old: str, new: str) -> str:
             "14:3: error[E401]: hosts/os1.lon.example/steps/50-glance.sh: line ",
             id="nothing that the site says: all that the file is made from",
         ),
+        pytest.param(
+            "lib/rollback.sh", "\n\n", "\necho $1\n\n",
+            "2:1: error[E401]: hosts/ceph1/lib/rollback.sh: line 9: SC2086: Double quote to",
+            id="a script that every bundle carries, other than it was released",
+        ),
     ],
 )  # fmt: skip
 def test_the_place_is_what_the_faulty_line_says(path: str, old: str, new: str, said: str) -> None:
