@@ -175,6 +175,10 @@ def test_a_full_report() -> None:
     )
 
 
+def test_a_key_in_the_wrong_place_is_told_where_it_belongs() -> None:
+    assert "\n  = help: it is a key of a host\n" in checked("address: os1.example.com\n")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

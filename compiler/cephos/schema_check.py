@@ -349,14 +349,30 @@ def _unknown_keys(fault: _Fault) -> Iterator[_Finding]:
         if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
         suggestion = did_you_mean(key, missing)
+        homes = dict.fromkeys(_homes(fault.root, key))
+        others = f"other keys: {_listed(missing)}" if missing else None
+        elsewhere = f"it is a key of {' or '.join(homes)}" if homes else None
         yield _Finding(
             "E101",
             f"{quote(key)} is not a known key of {title}{_meant(suggestion)}",
             (*fault.path, key),
             on_key=True,
-            help=None if suggestion or not missing else f"other keys: {_listed(missing)}",
+            help=None if suggestion else elsewhere or others,
             key=suggestion,
         )
+
+
+def _homes(schema: Any, key: str) -> list[str]:
+    """Return the titles of all parts of a schema that know a key."""
+    found = []
+    if isinstance(schema, dict):
+        known = schema.get("properties")
+        if isinstance(known, dict) and key in known and "title" in schema:
+            found.append(str(schema["title"]))
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        found += [title for part in schema for title in _homes(part, key)]
+    return found
 
 
 def _forbidden_key(fault: _Fault) -> Iterator[_Finding]:
