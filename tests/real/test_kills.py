@@ -216,9 +216,10 @@ def campaign(host: Unbroken, way: str, kills: Callable[[Unbroken, Mode], list[Ki
             continue
         gone = set(victim.services) if killed == BACK else victim.changed(state, host.left[then])
         try:
-            announced = victim.check(*then)
+            announced = victim.check() if then == FORTH else ""
             wrong = ["--check left a trace"] if victim.state().finds() != found else []
-            wrong += unkept(announced, victim.run(*then))
+            said = victim.run(*then)
+            wrong += unkept(announced, said) if announced else []
             wrong += victim.state(gone=gone if then == BACK else ()).beside(
                 host.left[then], only=only
             )
