@@ -1,18 +1,22 @@
 """Glance, Cinder and Nova as they are published, and what their own generator says of their
 options: of the newest release from the package index, of Zed from Debian 12.
 
-The newest are installed once, without being compiled, into an environment of their own in `.cache/`
-(about 45 s of work, 350 MB).
+Each release is installed once, without being compiled, into an environment of its own in `.cache/`
+(about 45 s of work, 350 MB). What is published changes no more, so the sample files of the newest
+three lie ready in `samples.tar.xz`; they are OpenStack's own text, under the Apache License 2.0 as
+this project is. `python -m upstream`, from `tests/`, makes them anew after PACKAGES has changed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,13 +26,22 @@ from rig.base import locked
 
 RELEASE = "2026.2"
 DEBIAN = "zed"
-PACKAGES = (
-    "glance==33.0.0",
-    "cinder==29.0.0",
-    "nova==34.0.0",
-    # Cinder's list of options imports every driver, and for this one Cinder does not ask
-    "google-api-python-client>=2,<3",
-)
+ALSO = "google-api-python-client>=2,<3"
+"""Cinder's list of options imports every driver, and for this one Cinder does not ask."""
+PACKAGES = {
+    "2025.2": (
+        *("glance==31.1.0", "cinder==27.0.0", "nova==32.2.1"),
+        *("glance-store==5.2.0", "os-brick==6.13.0"),
+    ),
+    "2026.1": (
+        *("glance==32.0.0", "cinder==28.0.0", "nova==33.0.2"),
+        *("glance-store==5.4.1", "os-brick==7.0.0"),
+    ),
+    RELEASE: (
+        *("glance==33.0.0", "cinder==29.0.0", "nova==34.0.0"),
+        *("glance-store==5.7.0", "os-brick==7.1.1"),
+    ),
+}
 COMMON = ("keystonemiddleware.auth_token", "oslo.concurrency", "oslo.log", "oslo.messaging")
 NAMESPACES = {
     "glance": ("glance", "glance.api", "glance.store", "glance.multi_store", "oslo.db", *COMMON),
@@ -36,13 +49,15 @@ NAMESPACES = {
     "nova": ("nova.conf", "oslo.cache", "oslo.reports", *COMMON),
 }
 """What the sample of each service is made of, after its own configuration of the generator."""
+SAMPLES = Path(__file__).with_name("samples.tar.xz")
 _CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
 
 @cache
-def python() -> Path:
-    """Return the interpreter of an environment that has the services; made if need be."""
-    name = hashlib.sha256(repr((PACKAGES, sys.version_info[:2])).encode()).hexdigest()[:12]
+def python(release: str) -> Path:
+    """Return the interpreter of an environment that has a release; made if need be."""
+    packages = (*PACKAGES[release], ALSO)
+    name = hashlib.sha256(repr((packages, sys.version_info[:2])).encode()).hexdigest()[:12]
     folder = _CACHE / f"upstream-{name}"
     _CACHE.mkdir(exist_ok=True)
     with locked(_CACHE / "upstream.lock", fcntl.LOCK_EX):
@@ -50,24 +65,26 @@ def python() -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
             quiet = ("--quiet", "--disable-pip-version-check", "--no-compile", "--prefer-binary")
-            subprocess.run([folder / "bin/pip", "install", *quiet, *PACKAGES], check=True)
+            subprocess.run([folder / "bin/pip", "install", *quiet, *packages], check=True)
             (folder / "complete").touch()
     return folder / "bin/python"
 
 
-@cache
-def sample(service: str) -> bytes:
+def sample(service: str, release: str) -> bytes:
     """Return the sample configuration file of a service, every option in a comment."""
-    return _generated(service, "ini", str(python()))
+    with tarfile.open(SAMPLES) as samples:
+        member = samples.extractfile(f"{release}/{service}.conf")
+        assert member
+        return member.read()
 
 
 @cache
 def options(service: str, release: str = RELEASE) -> dict[str, Any]:
     """Return what a service says of its options, as the generator's JSON form has it.
 
-    `release` is the newest or Debian's.
+    `release` is one of PACKAGES, or Debian's.
     """
-    interpreter = [str(python())] if release == RELEASE else _in_debian("python3")
+    interpreter = _in_debian("python3") if release == DEBIAN else [str(python(release))]
     described: dict[str, Any] = json.loads(_generated(service, "json", *interpreter))
     return described
 
@@ -87,3 +104,17 @@ def _generated(service: str, form: str, *interpreter: str) -> bytes:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ).stdout
+
+
+def _write_samples() -> None:
+    with tarfile.open(SAMPLES, "w:xz", preset=9) as samples:
+        for release in PACKAGES:
+            for service in NAMESPACES:
+                text = _generated(service, "ini", str(python(release)))
+                member = tarfile.TarInfo(f"{release}/{service}.conf")
+                member.size = len(text)
+                samples.addfile(member, io.BytesIO(text))
+
+
+if __name__ == "__main__":
+    _write_samples()

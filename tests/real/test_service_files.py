@@ -1,5 +1,5 @@
 """The INI patcher on the files that services really have: those that Debian's packages install, and
-the samples of the newest release.
+the samples of the newest releases.
 
 What is merged is what the compiler put into out/, with the options of its steps.
 """
@@ -54,11 +54,13 @@ def service(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(scope="module", params=["debian", upstream.RELEASE])
+@pytest.fixture(scope="module", params=["debian", *upstream.PACKAGES])
 def given(request: pytest.FixtureRequest, service: str) -> Given:
     path, host = FILES[service]
-    file = base.path() / "etc" / path
-    target = file.read_bytes() if request.param == "debian" else upstream.sample(service)
+    if request.param == "debian":
+        target = (base.path() / "etc" / path).read_bytes()
+    else:
+        target = upstream.sample(service, request.param)
     steps = "".join(step.read_text() for step in (HOSTS / host / "steps").iterdir())
     step = re.search(rf"^patch_ini +/etc/{path} +(\S+)(.*)$", steps, re.MULTILINE)
     assert step
