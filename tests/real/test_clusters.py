@@ -18,7 +18,7 @@ import pytest
 
 from compiling import compiled, edited
 from real.bundles import BUNDLE, apply, carry_out, run_bundle, statuses
-from rig import Host, Rig, ceph
+from rig import Host, Rig, RigError, ceph
 from rig.libvirt import Libvirt
 from rig.openstack import CINDER, OpenStack
 
@@ -235,6 +235,19 @@ def test_the_user_of_backups_may_touch_backups_and_nothing_else(world: World) ->
         done = world.openstack.host.run(*rbd, *does, user="cinder", check=False)
         assert (done.returncode == 0) == may
         assert may or "Operation not permitted" in done.stderr
+
+
+def test_a_missing_right_to_backups_is_noticed_and_mended(world: World) -> None:
+    """The test of backups can fail: with less than what the compiler derives there are none."""
+    volume = world.openstack.create_volume(volume_type="fast")
+    world.flash.run("auth", "caps", "client.backups", "mon", "profile rbd")
+    with pytest.raises(RigError, match="became 'error'"):
+        world.openstack.create_backup(volume)
+    said = apply(world.openstack.host, "--verify", status=69)
+    assert "user cinder reaches pool backups as client.backups: rbd: listing images failed" in said
+    apply(world.flash.host, "--verify", status=1)
+    apply(world.flash.host)
+    world.openstack.create_backup(volume)
 
 
 def test_every_verify_passes_and_a_second_apply_changes_nothing(world: World) -> None:
