@@ -120,6 +120,15 @@ def test_host_compiles_only_these(tmp_path: Path, patterns: list[str], hosts: li
     assert names(tmp_path / "out" / "hosts") == hosts
 
 
+@pytest.mark.parametrize("host", ["ceph1", "compute02"])
+def test_host_changes_nothing_where_all_is_right(tmp_path: Path, host: str) -> None:
+    out = compiled(tmp_path)
+    before = contents(out)
+    ran = run(tmp_path, "site.yaml", "-o", "out", "--host", host)
+    assert ran.stderr.endswith(": nothing to change\n")
+    assert contents(out) == before
+
+
 def test_host_keeps_the_others_and_their_entries(tmp_path: Path) -> None:
     out = compiled(tmp_path)
     before, listed = contents(out), told(out)

@@ -58,6 +58,36 @@ def test_ten_times_the_hosts_are_checked_and_rendered_once(
     assert counts[0] == counts[1]
 
 
+COUNTING = """
+import sys
+import cephos.templates
+from cephos import cache, cli
+from jinja2 import Environment
+
+_, sys.dont_write_bytecode, compiler, cephos.templates.__spec__.cached = sys.argv
+compiled, generate = [], Environment._generate
+Environment._generate = lambda *given, **more: compiled.append(1) or generate(*given, **more)
+cache.compiler = lambda: compiler
+assert cli.main(["site.yaml", "--check"]) == 0
+print(len(compiled))
+"""
+
+
+def test_templates_are_compiled_once_by_each_compiler(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(SITE)
+    (tmp_path / "kept").mkdir()
+
+    def compiled_by(compiler: str, *, where: str = "kept/__init__.pyc", forget: str = "") -> int:
+        command = [sys.executable, "-c", COUNTING, forget, compiler, where]
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        return int(done.stdout)
+
+    every = compiled_by("one", forget="yes")
+    assert every > 5
+    assert [compiled_by(each) for each in ("one", "one", "two")] == [every, 0, every]
+    assert compiled_by("two", where="site.yaml/__init__.pyc") == every
+
+
 def reads(folder: Path, out: str) -> list[str]:
     """Compile; return the files of bundles that were opened for that."""
     opened: list[str] = []
@@ -248,9 +278,11 @@ def test_two_processes_make_what_one_makes(tmp_path: Path, monkeypatch: pytest.M
         compiled(folder, site)
         compiled(folder, f"{site}\n")
         made.append(contents(folder / "out/hosts"))
+        compiled(folder, site.replace("192.168.8.11", "192.168.8.21"))
+        made.append(contents(folder / "out"))
         assert (forks >= 2) == (few == 2 and len(os.sched_getaffinity(0)) > 1)
         monkeypatch.undo()
-    assert made[:2] == made[2:]
+    assert made[:3] == made[3:]
 
 
 def test_what_another_compiler_does_meanwhile_is_noticed(

@@ -13,8 +13,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from cephos import jinja
 from cephos.diagnostics import printable
 
 if TYPE_CHECKING:
@@ -52,14 +51,8 @@ def as_text(change: Change, *, color: bool = False) -> str:
 
 
 def _rendered(template: str, change: Change, filters: _Filters, **settings: Any) -> str:
-    environment = Environment(  # noqa: S701  # a terminal and Markdown: each filter escapes for its own
-        loader=PackageLoader("cephos.templates", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **settings,
-    )
+    # a terminal's colours are one choice of many: what they compile to is not kept
+    environment = jinja.environment(keep=False, **settings)
     environment.filters |= {**filters, "steps": _by_step}
     return environment.get_template(template).render(change=change, headline=headline(change))
 

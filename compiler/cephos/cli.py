@@ -345,8 +345,7 @@ def _deliver(
         _say(f"{shipped.signed} of {hosts} bundles are signed")
     if shipped.archives:
         _say(f"{shipped.archives} archives in {Path(options.out) / ship.ARCHIVES}")
-    if made_of and _only_writes(options):
-        out.remember(made_of, change.tree)
+    out.remember(change, made_of if _only_writes(options) else "")
     return OK
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cephos.tree import SUMS, File, Tree, folders_of, split, sums
+from cephos.tree import HOST, SUMS, File, Form, Tree, folders_of, listing, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -218,13 +218,12 @@ def _block(bundles: Bundles) -> Block:
 def cover(tree: Tree, manifest: Manifest) -> Tree:
     """Return the tree with the two files that cover it and all else that the manifest tells of."""
     files = {**tree.files, NAME: File(manifest.data(), "site")}
-    lines = {path: sums([path], {path: file.digest}) for path, file in files.items()}
+    lines = {path: f"{file.digest}  {path}\n" for path, file in files.items()}
     for block in manifest.bundles:
-        shared = _digests(block.files)
+        inside = Form(listing(block.files, _digests(block.files), f"hosts/{HOST}/"))
         for host, told in block.hosts.items():
-            folder = f"hosts/{host}/"
-            lines[folder] = sums(block.files, shared | told, folder)
-    files[SUMS] = File(b"".join([lines[path] for path in sorted(lines)]), "site")
+            lines[f"hosts/{host}/"] = inside.filled({**told, "host": host})
+    files[SUMS] = File("".join([lines[path] for path in sorted(lines)]).encode(), "site")
     return Tree(tree.about, files, tree.bundles)
 
 
@@ -249,7 +248,7 @@ def read(data: bytes) -> Manifest:
 
 
 def _unfolded(files: _Entries) -> Iterator[Block]:
-    """Take what version 0.1.0 told of bundles, file by file, out of `files`."""
+    """Take what is told of bundles file by file, as version 0.1.0 did, out of `files`."""
     inside: dict[str, _Entries] = {}
     for path in list(files):
         host, rest = split(path)

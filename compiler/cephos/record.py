@@ -39,6 +39,10 @@ class Kind:
     keyrings: tuple[str, ...]
     steps: Mapping[str, Any]
 
+    def is_like(self, other: Kind) -> bool:
+        """Tell whether the bundles of the other's hosts manage the same."""
+        return replace(self, hosts=other.hosts) == other
+
 
 @dataclass(frozen=True)
 class Record:
@@ -148,12 +152,16 @@ def joined(earlier: Any, hosts: Collection[str], part: Any) -> Any:
     """Return the record, as it is kept, of a compilation of some hosts beside one that was.
 
     `hosts` stay as the `earlier` record has them, and so do the facts: a change of the site is
-    compared with them until it has come to every host. None if there is nothing to go by.
+    compared with them until it has come to every host. A host that manages what it did keeps its
+    place. None if there is nothing to go by.
     """
     old, new = read(earlier), read(part)
     if old is None or new is None:
         return None
-    return Record(old.facts, (*old.of(hosts).kinds, *new.kinds)).plain()
+    before, now = old.kind_of(), new.kind_of()
+    same = {host for host in now.keys() & before if now[host].is_like(before[host])}
+    staying, moved = old.of({*hosts, *same}), new.of(now.keys() - same)
+    return Record(old.facts, (*staying.kinds, *moved.kinds)).plain()
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from cephos import __version__, effects, review, sign
+from cephos import __version__, effects, jinja, review, sign
 from cephos.plan import host_ranges
 from cephos.tree import HOST, Bundles, File, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from jinja2 import Environment
 
     from cephos.load import Document
     from cephos.model import Path
@@ -57,14 +57,7 @@ def _words(values: Iterable[object]) -> _Shell:
 
 
 def _environment(**settings: Any) -> Environment:
-    environment = Environment(  # noqa: S701  # shell and Markdown: HTML escaping would corrupt both
-        loader=PackageLoader("cephos.templates", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **settings,
-    )
+    environment = jinja.environment(**settings)
     environment.filters["words"] = _words
     environment.filters["raw"] = _Shell
     environment.filters["wrapped"] = lambda text: [

@@ -14,15 +14,15 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-
-from cephos import ranges, services
+from cephos import jinja, ranges, services
 from cephos.picture import access_picture
 from cephos.plan import host_ranges
 from cephos.tree import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from jinja2 import Template
 
     from cephos.load import Document
     from cephos.model import Path
@@ -186,13 +186,6 @@ def _allowance(text: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("cephos.templates", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = jinja.environment(autoescape=True)
     environment.filters["dotted"] = _dotted
     return environment.get_template("review.html.j2")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cephos import archive, sign
-from cephos.tree import SUMS, File, bundle_path, sums
+from cephos.tree import SUMS, File, bundle_path, listing
 from cephos.write import OutError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
             raise _foreign(f"{ARCHIVES}/{name}")
     if wanted - ours.keys():
         pending = dict.fromkeys(wanted, _UNFINISHED) | ours
-        _put(out, LISTED, sums(sorted(pending), pending))
+        _put(out, LISTED, listing(sorted(pending), pending).encode())
     digests = {}
     with out.stream(f"{ARCHIVES}/{site}") as stream:
         whole = archive.SiteArchive(stream)
@@ -116,7 +116,7 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
         digests[site] = whole.close()
     for name in ours.keys() - wanted:
         out.remove(f"{ARCHIVES}/{name}")
-    _put(out, LISTED, sums(sorted(digests), digests))
+    _put(out, LISTED, listing(sorted(digests), digests).encode())
     return len(digests)
 
 

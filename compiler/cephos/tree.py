@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-HOST = "\0host\0"
-"""Stands for the host's name in a text that is the same otherwise."""
-
 SUMS = "SHA256SUMS"
+
+
+def blank(name: str) -> str:
+    """Return what stands in a `Form` for the value of this name."""
+    return f"\0{name}\0"
+
+
+HOST = blank("host")
+"""Stands for the host's name in a text that is the same otherwise."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,21 @@ class File:
     def mode(self) -> int:
         """Return its permission bits."""
         return 0o755 if self.executable else 0o644
+
+
+class Form:
+    """A text with blanks: `blank(NAME)` stands for a value that has this name."""
+
+    def __init__(self, text: str) -> None:
+        """Take such a text."""
+        parts = text.split("\0")
+        self._names = parts[1::2]
+        # ten thousand times: Python fills in `%s` faster than anything else
+        self._format = "%s".join(part.replace("%", "%%") for part in parts[::2])
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """Return the text with these values."""
+        return self._format % tuple(map(values.__getitem__, self._names))
 
 
 @dataclass(frozen=True)
@@ -62,27 +83,30 @@ class Bundles:
         return folders_of(self.paths)
 
     @cached_property
-    def _shared_digests(self) -> dict[str, str]:
-        return {path: file.digest for path, file in self.shared.items()}
+    def _forms(self) -> dict[str, Form]:
+        """Return the files that differ from host to host, the checksums of all others last."""
+        shared = {path: file.digest for path, file in self.shared.items()}
+        covered = [path for path in self.paths if path != SUMS]
+        forms = {path: Form(text) for path, text in self.named.items()}
+        return {**forms, SUMS: Form(listing(covered, shared))}
 
     @cached_property
     def _own_digests(self) -> dict[str, dict[str, str]]:
-        return {
-            host: {path: file.digest for path, file in self.own(host).items()}
-            for host in self.hosts
-        }
+        return {host: self._own(host)[1] for host in self.hosts}
+
+    def _own(self, host: str) -> tuple[dict[str, bytes], dict[str, str]]:
+        """Return the contents of the files that only this host has, and their checksums."""
+        contents: dict[str, bytes] = {}
+        digests: dict[str, str] = {}
+        for path, form in self._forms.items():
+            contents[path] = form.filled({"host": host, **digests}).encode()
+            digests[path] = hashlib.sha256(contents[path]).hexdigest()
+        return contents, digests
 
     def own(self, host: str) -> dict[str, File]:
         """Return the files that only this host has: the named ones and the checksums of all."""
         source = self.hosts[host]
-        files = {
-            path: File(text.replace(HOST, host).encode(), source)
-            for path, text in self.named.items()
-        }
-        digests = self._shared_digests | {path: file.digest for path, file in files.items()}
-        covered = [path for path in self.paths if path != SUMS]
-        files[SUMS] = File(sums(covered, digests), source)
-        return files
+        return {path: File(data, source) for path, data in self._own(host)[0].items()}
 
     def digests(self, host: str) -> dict[str, str]:
         """Return the sha256 of the files that only this host has."""
@@ -156,6 +180,9 @@ def folders_of(paths: Iterable[str]) -> list[str]:
     return sorted(found - {""})
 
 
-def sums(paths: Iterable[str], digests: Mapping[str, str], folder: str = "") -> bytes:
-    """Return the text that `sha256sum --check` reads, for these files below `folder`."""
-    return "".join([f"{digests[path]}  {folder}{path}\n" for path in paths]).encode()
+def listing(paths: Iterable[str], digests: Mapping[str, str], folder: str = "") -> str:
+    """Return the text that `sha256sum --check` reads, for these files below `folder`.
+
+    It is a `Form` if checksums are missing: their blanks are named by the paths of the files.
+    """
+    return "".join([f"{digests.get(path) or blank(path)}  {folder}{path}\n" for path in paths])

@@ -57,8 +57,6 @@ class Change:
     """The tree, with the files that cover it."""
     manifest: Manifest
     """What the run is to tell of all files."""
-    known: Manifest
-    """What earlier runs told."""
     bundles: list[str] = field(default_factory=list)
     """Hosts whose bundles are made as a whole."""
     made: list[str] = field(default_factory=list)
@@ -78,6 +76,11 @@ class Change:
         hosts = self.tree.hosts
         inside = (bundle_path(host, path) for host in self.bundles for path in hosts[host].paths)
         return [*self.made, *inside]
+
+    def begun(self) -> Manifest:
+        """Return what may be half done while OUT is brought to it."""
+        paths: list[str] = [*self.made, *self.changed, *self.removed]
+        return self.manifest.only(self.bundles) | Manifest(files={path: {} for path in paths})
 
 
 class Out:
@@ -116,7 +119,7 @@ class Out:
         kept = made.without(tree.hosts) if partial else Manifest()
         known = made | begun | (manifest.COVERING if made else Manifest())
         told = manifest.of(tree, kept)
-        change = Change(manifest.cover(tree, told), told, known)
+        change = Change(manifest.cover(tree, told), told)
         self._compare_files(change, known.files)
         self._compare_bundles(change, known.hosts(), kept.hosts())
         if change.foreign:
@@ -178,10 +181,14 @@ class Out:
         else:
             yield
 
-    def remember(self, made_of: str, tree: Tree) -> None:
-        """Keep for the next run what this tree was made of, which `write` has brought OUT to."""
-        outside = {path: file.digest for path, file in tree.files.items()}
-        self._evidence.save(made_of, outside, tree.hosts)
+    def remember(self, change: Change, made_of: str) -> None:
+        """Keep for the next run how OUT looks now that it was brought to this.
+
+        `made_of` is what stands for all that it depends on, or empty if the next run is to compare.
+        """
+        files = change.tree.files if made_of else {}
+        outside = {path: file.digest for path, file in files.items()}
+        self._evidence.save(made_of, outside, change.manifest.hosts())
 
     def write(self, tree: Tree, *, partial: bool = False) -> Change:
         """Bring OUT to the tree; `partial` as in `compare`.
@@ -195,7 +202,6 @@ class Out:
             if change:
                 self._write(change)
             self._drop(PENDING)
-            self._evidence.save("", {}, change.manifest.hosts())
             return change
 
     # ---------------------------------------------------------------------------------------------
@@ -238,9 +244,7 @@ class Out:
         looks = self._looked_ahead() or self._looks(present, blocks)
         for host in present:
             identity, look = blocks[host].identity(host), looks.get(host)
-            if look and self._evidence.holds(host, identity, look):
-                self._evidence.see(host, identity, look)
-            else:
+            if not look or not self._evidence.holds(host, identity, look):
                 self._compare_bundle(change, host, blocks[host], known.get(host, frozenset()))
         for host, paths in known.items():
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
@@ -424,29 +428,24 @@ class Out:
             self._remove_empty(self._path(path))
 
     def _write(self, change: Change) -> None:
-        tree = change.tree
-        begun = change.known | change.manifest | manifest.COVERING
+        tree, blocks = change.tree, change.manifest.blocks()
+        begun = self._listed(PENDING) | change.begun()
         self.put(PENDING, File(begun.names().data(), "site"))
         for path in [*change.changed, *change.removed]:
             if split(path)[1] == SUMS:
                 self._unsign(path)
         if change.bundles:
             self._make_folder(self._path("hosts"))
-        blocks = change.manifest.blocks()
-        made = halves(lambda hosts: self._make_bundles(hosts, tree, blocks), change.bundles)
-        for host, looked in (each for half in made for each in half.items()):
-            self._evidence.see(host, blocks[host].identity(host), looked)
+        outside, inside = _by_host([*change.made, *change.changed])
+        for looked in (
+            *halves(lambda hosts: self._make_bundles(hosts, tree, blocks), change.bundles),
+            *halves(lambda hosts: self._mend_bundles(hosts, change, inside), list(inside)),
+        ):
+            for host, look in looked.items():
+                self._evidence.see(host, blocks[host].identity(host), look)
         # the manifest last: until it stands, the list of what is pending tells what is ours
-        for path in sorted([*change.made, *change.changed], key=lambda path: path == manifest.NAME):
-            owner, inside = split(path)
-            if owner is None:
-                self.put(path, tree.files[path])
-            else:
-                file = tree.hosts[owner].file(owner, inside)
-                change.looks[owner][inside] = self.put(path, file)
-        for host, looks in change.looks.items():
-            block = blocks[host]
-            self._evidence.see(host, block.identity(host), Look.of(block, looks))
+        for path in sorted(outside, key=lambda path: path == manifest.NAME):
+            self.put(path, tree.files[path])
         for path in change.removed:
             self.remove(path)
 
@@ -464,6 +463,17 @@ class Out:
         return {
             host: Look.of(blocks[host], self._make_bundle(host, tree.hosts[host])) for host in hosts
         }
+
+    def _mend_bundles(
+        self, hosts: Iterator[str], change: Change, inside: Mapping[str, Sequence[str]]
+    ) -> dict[str, Look]:
+        """Make or replace files of bundles that are there; return how the bundles look then."""
+        blocks, mended = change.manifest.blocks(), {}
+        for host in hosts:
+            files = change.tree.hosts[host].files(host)
+            looks = {path: self.put(bundle_path(host, path), files[path]) for path in inside[host]}
+            mended[host] = Look.of(blocks[host], change.looks[host] | looks)
+        return mended
 
     def _make_bundle(self, host: str, bundles: Bundles) -> dict[str, os.stat_result]:
         """Make a bundle beside its place, and bring it there in one step; return how it looks."""
@@ -483,16 +493,17 @@ class Out:
 
     def put(self, path: str, file: File) -> os.stat_result:
         """Make or replace one file; return how it looks then."""
-        place, new = self._path(path), self._path(_temporary(path))
-        self._make_folder(place.parent)
-        new.unlink(missing_ok=True)
+        place, new = (f"{self._folder}/{each}" for each in (path, _temporary(path)))
+        self._make_folder(self._path(path).parent)
+        self.clear(path)
+        # plain calls, as in _make_bundle
         try:
             _create(new, file)
-            new.replace(place)
+            os.replace(new, place)  # noqa: PTH105
         except BaseException:
-            new.unlink(missing_ok=True)
+            self.clear(path)
             raise
-        return place.lstat()
+        return os.lstat(place)
 
     @contextmanager
     def stream(self, path: str) -> Iterator[BinaryIO]:
@@ -545,6 +556,16 @@ class Out:
                 if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
                     return
                 raise
+
+
+def _by_host(paths: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the paths that lead into no bundle, and those in each host's."""
+    outside: list[str] = []
+    inside: dict[str, list[str]] = {}
+    for path in paths:
+        host, rest = split(path)
+        (outside if host is None else inside.setdefault(host, [])).append(rest)
+    return outside, inside
 
 
 def _temporary(path: str) -> str:
