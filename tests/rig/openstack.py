@@ -75,14 +75,18 @@ class OpenStack:
         """The unit that runs a service, such as ``glance-api``, on this host."""
         return unit(self.host, service)
 
+    def begin(self) -> None:
+        """Start everything from whatever configuration there is, and wait for nothing."""
+        units = [self.unit(service) for service in CONTROLLER]
+        self.host.run("systemctl", "start", "--no-block", "rabbitmq-server.service", *units)
+
     def start(self) -> None:
-        """Start everything from whatever configuration there is; returns when the APIs answer.
+        """Start everything; returns when the APIs answer.
 
         Raises:
             RigError: a service doesn't come up (its journal and log are quoted).
         """
-        units = [self.unit(service) for service in CONTROLLER]
-        self.host.run("systemctl", "start", "--no-block", "rabbitmq-server.service", *units)
+        self.begin()
         self.await_glance()
         self.await_cinder()
 
