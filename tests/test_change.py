@@ -98,10 +98,33 @@ def secret(value: object) -> tuple[str, str]:
     return "services:\n", f"    clients: {{cinder: {{secret_uuid: {value}}}}}\nservices:\n"
 
 
+TWO = f"  two: {{release: squid, fsid: {OTHER}, mon_host: [a], pools: {{images: {{}}}}}}\n"
+STORES = [
+    ("services:\n", f"{TWO}services:\n"),
+    (
+        "glance: {pool: images, client: glance, options: {rbd_store_chunk_size: 4}}",
+        (
+            "glance: {stores: {rbd: {cluster: ceph, pool: images, client: glance, options:"
+            " {rbd_store_chunk_size: 4}}, two: {cluster: two, pool: images, client: glance}},"
+            " default: rbd, all_locations: false}"
+        ),
+    ),
+    ("rbd: {pool: volumes", "rbd: {cluster: ceph, pool: volumes"),
+    ("nova: {pool: vms", "nova: {cluster: ceph, pool: vms"),
+    ("ignore}", "ignore, never_download_image_if_on_rbd: true}"),
+]
+
+
+def to_the_second(service: str, pool: str) -> list[tuple[str, str]]:
+    """Return the edits that move a service, which takes its pool along."""
+    moved = "pools: {images: {}", f"pools: {{images: {{}}, {pool}: {{}}"
+    return [(service, service.replace("ceph", "two")), (f"      {pool}: {{}}\n", ""), moved]
+
+
 ROWS = [
     Row(["secret-uuid"], [secret(OTHER)], [secret(uuid5(UUID(FSID), "client.cinder"))]),
     Row(["secret-uuid", "fsid"], [(FSID, OTHER)], []),
-    Row(["cluster-name"], [("  ceph:\n", "  west:\n")], []),
+    Row(["cluster-name", "cluster"], [("  ceph:\n", "  west:\n")], []),
     Row(["mon-host"], [('192.168.8.11, "', '"')], [('"[fd', '192.168.8.13, "[fd')]),
     Row(["client"], [("client: glance", "client: images")], []),
     Row(["client"], [("client: cinder", "client: volumes")], []),
@@ -117,6 +140,26 @@ ROWS = [
     Row(["pool", "caps"], [("volumes", "disks")], []),
     Row(["pool", "caps"], [("images", "pictures")], []),
     Row(["backend"], [("      rbd:", "      ssd:")], []),
+    # a store that is described alone is short for a map of one, so none is lost between the two
+    Row([], [], STORES),
+    Row(
+        ["cluster"],
+        [
+            ("rbd: {cluster: ceph, pool: images", "rbd: {cluster: two, pool: images"),
+            ("two: {cluster: two", "two: {cluster: ceph"),
+        ],
+        [("default: rbd", "default: two")],
+        before=STORES,
+    ),
+    Row(
+        ["cluster"],
+        to_the_second("rbd: {cluster: ceph, pool: volumes", "volumes"),
+        [],
+        before=STORES,
+    ),
+    Row(["cluster"], to_the_second("nova: {cluster: ceph", "vms"), [], before=STORES),
+    Row(["image-store"], [("two: {cluster", "new: {cluster")], [], before=STORES),
+    Row(["all-locations"], [("all_locations: false", "all_locations: true")], [], before=STORES),
     Row(
         ["volume-backend-name"],
         [("client: cinder", "client: cinder, volume_backend_name: fast")],

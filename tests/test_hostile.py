@@ -56,12 +56,18 @@ FULL: dict[str, Any] = {
     },
     "services": {
         "glance": {
-            "cluster": "thecluster",
-            "pool": "images",
-            "client": "images-user",
+            "stores": {
+                "thestore": {
+                    "cluster": "thecluster",
+                    "pool": "images",
+                    "client": "images-user",
+                    "options": {"store_description": "thedescription"},
+                },
+            },
+            "default": "thestore",
+            "all_locations": False,
             "unit": "theglance.service",
             "copy_on_write": True,
-            "options": {"store_description": "thedescription"},
         },
         "cinder": {
             "backends": {
@@ -261,7 +267,7 @@ def test_an_option_says_exactly_the_text(tmp_path: Path, name: str) -> None:
     if text.isprintable():
         assert ran.status == 0, ran.stderr
         files = tmp_path / "out/hosts/ctl1/files"
-        assert oslo(files / "glance-api.conf", "rbd", cfg.StrOpt("store_description")) == text
+        assert oslo(files / "glance-api.conf", "thestore", cfg.StrOpt("store_description")) == text
         devices = oslo(files / "cinder.conf", "thebackend", cfg.MultiStrOpt("replication_device"))
         assert devices == [text]
     else:
@@ -299,7 +305,7 @@ def test_any_line_is_read_back_by_oslo_config(text: str) -> None:
 def test_any_option_value_is_read_back_or_refused(text: str, items: list[str | int]) -> None:
     document = json.loads(replaced("thedescription", "thedescription"))
     services = document["services"]
-    services["glance"]["options"] = {
+    services["glance"]["stores"]["thestore"]["options"] = {
         "store_description": text,
         "image_import_opts.image_import_plugins": items,
     }
@@ -313,6 +319,6 @@ def test_any_option_value_is_read_back_or_refused(text: str, items: list[str | i
             assert not (text.isprintable() and fit and items == [str(i).strip() for i in items])
             return
         conf = folder / "out/hosts/ctl1/files/glance-api.conf"
-        assert oslo(conf, "rbd", cfg.StrOpt("store_description")) == text
+        assert oslo(conf, "thestore", cfg.StrOpt("store_description")) == text
         plugins = oslo(conf, "image_import_opts", cfg.ListOpt("image_import_plugins"))
         assert plugins == [str(item) for item in items]

@@ -65,6 +65,18 @@ APART = (
     ("pool: vms, client: nova, cluster: ceph", "pool: p, client: nova, cluster: two"),
 )
 """The edits that put disks of guests in the second cluster, without images."""
+STORES = (
+    *SECOND,
+    ("pools: {p: {}}", "pools: {p: {}, q: {}}"),
+    (
+        "glance: {pool: images, client: glance, cluster: ceph}",
+        (
+            "glance: {stores: {far: {pool: q, client: glance, cluster: two}, near: {pool: images,"
+            " client: glance, cluster: ceph}}, default: near, all_locations: true}"
+        ),
+    ),
+)
+"""The edits that give Glance a store in each of two clusters."""
 DECIDED = "workarounds.never_download_image_if_on_rbd"
 OS1 = "os1: {roles: [glance, cinder]"
 TWO_ADMIN = "two1: {roles: [ceph-admin], clusters: [two]}"
@@ -470,6 +482,92 @@ ROWS = (
                 f"cluster: two, options: {{{DECIDED}: false}}}}\nhosts",
             ),
         ),
+    ),
+    Row(
+        "E219",
+        (*STORES, ("far:", "Glance_Store:")),
+        "15:21: error[E219]: section [Glance_Store] of glance-api.conf is not free for a store",
+        STORES,
+    ),
+    Row(
+        "E219",
+        (*STORES, ("far:", "file:")),
+        "15:21: error[E219]: section [file] of glance-api.conf is not free for a store",
+        (*STORES, ("far:", "files:")),
+    ),
+    Row(
+        "E220",
+        (*STORES, ("all_locations: true", "all_locations: false")),
+        "20:44: error[E220]: images of store 'far' lie in cluster 'two' and disks of guests in"
+        " 'ceph': for each guest Nova would download its image to the compute, and copy it into"
+        " Ceph",
+        (*STORES, ('"2025.1"', "victoria")),
+    ),
+    Row(
+        "E220",
+        (*STORES, ('"2025.1"', "ussuri")),
+        "20:44: error[E220]: images of store 'far' lie in cluster 'two' and disks of guests in"
+        " 'ceph': for each guest Nova would download its image to the compute, and copy it into"
+        " Ceph",
+        (*STORES, ('"2025.1"', "ussuri"), ("true}", "true, copy_on_write: false}")),
+    ),
+    Row(
+        "E226",
+        (*STORES, ("default: near", "default: neat")),
+        "15:130: error[E226]: there is no image store 'neat'; did you mean 'near'?",
+        (*STORES, ("default: near", "default: far")),
+    ),
+    Row(
+        "E226",
+        (
+            *STORES,
+            (
+                "near: {pool: images",
+                "here: {pool: other, client: glance, cluster: ceph}, near: {pool: images",
+            ),
+            ("default: near", "default: far"),
+            (POOLS, f"{POOLS}      other: {{}}\n"),
+        ),
+        "21:3: error[E226]: image stores 'here', 'near' lie in the cluster of guests' disks: Nova"
+        " cannot tell into which of them Glance shall copy images that lie elsewhere",
+        (
+            *STORES,
+            (
+                "near: {pool: images",
+                "here: {pool: other, client: glance, cluster: ceph}, near: {pool: images",
+            ),
+            ("default: near", "default: far"),
+            (POOLS, f"{POOLS}      other: {{}}\n"),
+            (
+                "nova, cluster: ceph}",
+                "nova, cluster: ceph, options: {images_rbd_glance_store_name: here}}",
+            ),
+        ),
+    ),
+    Row(
+        "E226",
+        (
+            *STORES,
+            (
+                "nova, cluster: ceph}",
+                "nova, cluster: ceph, options: {images_rbd_glance_store_name: far}}",
+            ),
+        ),
+        "20:90: error[E226]: there is no image store 'far' in cluster 'ceph', where disks of"
+        " guests lie",
+        (
+            *STORES,
+            (
+                "nova, cluster: ceph}",
+                "nova, cluster: ceph, options: {images_rbd_glance_store_name: near}}",
+            ),
+        ),
+    ),
+    Row(
+        "E227",
+        (*STORES, ('"2025.1"', "stein"), ("true}", "true, copy_on_write: false}")),
+        "15:12: error[E227]: Glance of stein knows one RBD store: it has several since train",
+        (*STORES, ('"2025.1"', "train"), ("true}", "true, copy_on_write: false}")),
     ),
     Row(
         "E221",

@@ -70,28 +70,29 @@ def access(site: Site, cluster: Cluster) -> dict[str, Access]:
 def main_pools(site: Site, cluster: Cluster) -> dict[str, Access]:
     """Return the same without the pools that only take data of images."""
     needs: defaultdict[str, Access] = defaultdict(lambda: Access(cluster))
-    glance, nova = site.glance, site.nova
+    nova = site.nova
+    image_stores = [store for store in site.image_stores if store.cluster is cluster]
     backends = [backend for backend in site.backends if backend.cluster is cluster]
-    if glance and glance.cluster is cluster:
-        needs[glance.client].write[glance.pool] = None
+    for images in image_stores:
+        needs[images.client].write[images.pool] = None
         if knowledge.behaves("glance_reads_clones", site.release):
             for store in (*backends, nova):
                 if store and store.cluster is cluster:
-                    needs[glance.client].read[store.pool] = None
+                    needs[images.client].read[store.pool] = None
     for backend in backends:
         needs[backend.client].write[backend.pool] = None
-        if glance and glance.cluster is cluster:
+        for images in image_stores:
             # the parents of volumes that are clones of images
-            needs[backend.client].read[glance.pool] = None
+            needs[backend.client].read[images.pool] = None
     if site.backup and site.backup.cluster is cluster:
         # no right to volumes: cinder-backup opens those as the volume's own client
         # (cinder/backup/drivers/ceph.py: volume_file.rbd_user)
         needs[site.backup.client].write[site.backup.pool] = None
     if nova and nova.cluster is cluster:
         needs[nova.client].write[nova.pool] = None
-        if glance and glance.cluster is cluster:
+        for images in image_stores:
             # a copy-on-write snapshot is cloned into the images' own pool
             # by nova.virt.libvirt.imagebackend, in Rbd.direct_snapshot
-            images = needs[nova.client].write if nova.cow_snapshots else needs[nova.client].read
-            images[glance.pool] = None
+            right = needs[nova.client].write if nova.cow_snapshots else needs[nova.client].read
+            right[images.pool] = None
     return dict(needs)

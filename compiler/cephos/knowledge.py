@@ -77,6 +77,14 @@ class Option:
         """Return `section.name`."""
         return f"{self.section}.{self.name}"
 
+    @property
+    def is_of_its_store(self) -> bool:
+        """Tell whether it stands in the section of the store or backend that names it.
+
+        Options of the file store are named by an RBD store, since the site describes no other.
+        """
+        return self.section.startswith("<") and not self.name.startswith("filesystem_")
+
     def known_in(self, release: Release) -> bool:
         """Tell whether the release reads the option at all."""
         return within(release, self.since, self.until)

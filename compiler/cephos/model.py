@@ -143,14 +143,37 @@ class Store:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Glance(Store):
-    """Where images are stored."""
+class ImageStore(Store):
+    """A store of Glance; `name` is its id and its section."""
 
     service = "glance"
 
+    name: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Where images are stored: in the `default` store, unless a user names another."""
+
+    stores: tuple[ImageStore, ...]
+    default: ImageStore
     copy_on_write: bool
+    all_locations: bool
+    """Whether Nova and Cinder see an image in each of its stores, not in the first alone."""
     unit: str | None
     """What the site says runs Glance, if that is not the platform's own unit."""
+    path: Path
+
+    def stores_in(self, cluster: Cluster) -> list[ImageStore]:
+        """Return the stores that a cluster holds."""
+        return [store for store in self.stores if store.cluster is cluster]
+
+    def cloned_from(self, cluster: Cluster) -> ImageStore | None:
+        """Return the store that an image in all of them is cloned from there; None if it is not."""
+        near = self.stores_in(cluster) if self.copy_on_write else []
+        if self.default in near:
+            return self.default
+        return near[0] if near and self.all_locations else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,10 +269,14 @@ class Site:
         """Return the backends that each host of the group runs."""
         return [backend for backend in self.backends if backend.name in group.backends]
 
+    @property
+    def image_stores(self) -> tuple[ImageStore, ...]:
+        """Return Glance's stores."""
+        return self.glance.stores if self.glance else ()
+
     def stores(self) -> Iterator[Store]:
         """Yield every use of a pool by a service."""
-        if self.glance:
-            yield self.glance
+        yield from self.image_stores
         yield from self.backends
         if self.backup:
             yield self.backup
@@ -260,9 +287,9 @@ class Site:
 def build(document: Document, report: Report) -> Site:
     """Return the site that the document describes.
 
-    The document must have passed the schema. Diagnostics E121 to E123 and E201, E202, E205 and E208
-    are raised here; something stands in for a release, platform or cluster that is none, and hosts
-    of a range that is none are left out, so that the rules can judge the rest.
+    The document must have passed the schema. Diagnostics E121 to E123 and E201, E202, E205, E208
+    and E226 are raised here; something stands in for a release, platform, cluster or store that is
+    none, and hosts of a range that is none are left out, so that the rules can judge the rest.
     """
     return _Builder(document, report).site()
 
@@ -378,11 +405,35 @@ class _Builder:
     def _glance(self, entry: dict[str, Any] | None) -> Glance | None:
         if entry is None:
             return None
+        path: Path = ("services", "glance")
+        stores = {
+            name: ImageStore(**self._store(store, (*path, "stores", name)), name=name)
+            for name, store in entry.get("stores", {}).items()
+        } or {"rbd": ImageStore(**self._store(entry, path), name="rbd")}
         return Glance(
-            **self._store(entry, ("services", "glance")),
+            stores=tuple(stores.values()),
+            default=self._default_store(entry, stores),
             copy_on_write=entry.get("copy_on_write", True),
+            all_locations=entry.get("all_locations", False),
             unit=entry.get("unit"),
+            path=path,
         )
+
+    def _default_store(self, entry: dict[str, Any], stores: Mapping[str, ImageStore]) -> ImageStore:
+        first = next(iter(stores))
+        name = entry.get("default", first)
+        place = ("services", "glance", "default")
+        if name not in stores and place not in self._unsound:
+            guess = did_you_mean(name, stores)
+            self._report.add(
+                "E226",
+                f"there is no image store {quote(name)}"
+                + (f"; did you mean {quote(guess)}?" if guess else ""),
+                self._document.span(place),
+                help=f"there are {', '.join(map(quote, stores))}",
+            )
+            self._unsound.add(place)
+        return stores.get(name, stores[first])
 
     def _backend(self, name: str, entry: dict[str, Any]) -> Backend:
         return Backend(

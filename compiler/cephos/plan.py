@@ -458,17 +458,17 @@ class _Profile:
         glance = self._site.glance
         assert glance  # noqa: S101  # rule E206
         unit = self._group.platform.units[GLANCE]
-        option, stores = services.glance_stores(self._site)
+        option, stores = services.glance_stores(self._site, glance)
         self._step(
             50,
             "glance",
-            f"Glance stores images in {self._where(glance)}. Images in the"
-            " file and HTTP stores stay reachable.",
+            "Glance stores images in "
+            + " and ".join(map(self._where, glance.stores))
+            + ". Images in the file and HTTP stores stay reachable.",
             glance.path,
-            shares=self._shares([glance]),
+            shares=self._shares(glance.stores),
             unit=unit,
             patch="glance-api.conf",
-            types=list(services.GLANCE_STORES.values()),
             option=option,
             stores=stores,
         )
@@ -550,7 +550,7 @@ class _Profile:
             unit=unit,
             patch="nova.conf",
         )
-        self._patch("nova.conf", unit.conf, services.nova_conf(nova), nova.path)
+        self._patch("nova.conf", unit.conf, services.nova_conf(self._site, nova), nova.path)
 
     def _cinder_conf(self) -> None:
         """Write the patch of the one file that cinder-volume and cinder-backup read."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cephos import ranges
 from cephos.effects import effects
-from cephos.model import Cluster, Erasure
+from cephos.model import Cluster, Erasure, ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -143,8 +143,13 @@ def facts(plan: Plan) -> dict[str, Any]:
                 "clients": clients,
             },
         )
+    if site.glance:
+        # a store that is described alone is short for a map of one
+        images = {store.name: _plain(store) for store in site.image_stores}
+        _place(tree, site.glance.path, _plain(site.glance) | {"stores": images})
     for store in site.stores():
-        _place(tree, store.path, _plain(store))
+        if not isinstance(store, ImageStore):
+            _place(tree, store.path, _plain(store))
     return tree
 
 
@@ -176,7 +181,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 def _fact(value: Any) -> Any:
     match value:
-        case Cluster():
+        case Cluster() | ImageStore():
             return value.name
         case Erasure():
             return _plain(value)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cephos import caps, knowledge
 from cephos.diagnostics import Diagnostic, describe, did_you_mean, quote
 from cephos.model import CEPH_ADMIN, CINDER, SERVICES
-from cephos.services import MANAGED, stores_of
+from cephos.services import GLANCE_OWN_STORES, MANAGED, stores_for_nova, stores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cephos.diagnostics import Report, Span
     from cephos.knowledge import Option, OptionValue
     from cephos.load import Document
-    from cephos.model import HostGroup, Path, Site, Store
+    from cephos.model import Backend, HostGroup, ImageStore, Path, Site, Store
 
     Rule = Callable[[Site, "Places"], Iterator[Diagnostic]]
 
@@ -37,7 +37,11 @@ ANY = "*"
 RELEASE: Path = ("openstack", "release")
 CEPH_RELEASE: Path = ("clusters", ANY, "release")
 POOLS: Path = ("clusters", ANY, "pools", ANY)
-STORES: tuple[Path, ...] = (("services", ANY, "backends", ANY), ("services", "cinder", "backup"))
+STORES: tuple[Path, ...] = (
+    ("services", "glance", "stores", ANY),
+    ("services", ANY, "backends", ANY),
+    ("services", "cinder", "backup"),
+)
 CLUSTERS: tuple[Path, ...] = (
     ("services", ANY, "cluster"),
     *((*store, "cluster") for store in STORES),
@@ -56,43 +60,37 @@ EXAMPLE_UUIDS = frozenset(
 )
 """UUIDs printed in documentation and shipped as defaults: copied, they are not unique."""
 
-# Sections of cinder.conf that mean something else than a backend: the option lists of cinder and
-# of the oslo libraries that it uses.
-RESERVED_SECTIONS = frozenset(
-    [
-        "default",
-        "backend",
-        "backend_defaults",
-        "barbican",
-        "brcd_fabric_example",
-        "cisco_fabric_example",
-        "coordination",
-        "cors",
-        "database",
-        "fc-zone-manager",
-        "glance",
-        "healthcheck",
-        "key_manager",
-        "keystone_authtoken",
-        "nova",
-        "os_brick",
-        "oslo_concurrency",
-        "oslo_messaging_kafka",
-        "oslo_messaging_notifications",
-        "oslo_messaging_rabbit",
-        "oslo_middleware",
-        "oslo_policy",
-        "oslo_reports",
-        "oslo_versionedobjects",
-        "privsep",
-        "profiler",
-        "sample_castellan_source",
-        "sample_remote_file_source",
-        "service_user",
-        "ssl",
-        "vault",
-    ]
-)
+_LIBRARIES = {
+    *("barbican", "coordination", "cors", "database", "default", "healthcheck", "key_manager"),
+    *("keystone_authtoken", "os_brick", "oslo_concurrency", "oslo_limit", "oslo_messaging_kafka"),
+    *("oslo_messaging_notifications", "oslo_messaging_rabbit", "oslo_middleware", "oslo_policy"),
+    *("oslo_reports", "oslo_versionedobjects", "privsep", "profiler", "service_user", "ssl"),
+    "vault",
+}
+
+# Sections that mean something else than a backend or store: the option lists of Cinder and Glance,
+# and of the libraries that they use. Those of Glance's own stores (`services.GLANCE_OWN_STORES`).
+RESERVED_SECTIONS: Mapping[str, frozenset[str]] = {
+    "cinder": frozenset(
+        {
+            *("backend", "backend_defaults", "brcd_fabric_example", "cisco_fabric_example"),
+            *("fc-zone-manager", "glance", "nova", "sample_castellan_source"),
+            "sample_remote_file_source",
+        }
+        | _LIBRARIES
+    ),
+    "glance": frozenset(
+        {
+            *("backend_defaults", "barbican_service_user", "cinder", "glance_download_opts"),
+            *("glance_download_properties", "glance_store", "image_conversion", "image_format"),
+            *("image_import_opts", "import_filtering_opts", "inject_metadata_properties"),
+            *("oslo_messaging_amqp", "paste_deploy", "store_type_location_strategy", "task"),
+            *("taskflow_executor", "wsgi"),
+            *GLANCE_OWN_STORES,
+        }
+        | _LIBRARIES
+    ),
+}
 
 
 class Places:
@@ -369,7 +367,7 @@ def options_are_right(site: Site, at: Places) -> Iterator[Diagnostic]:
                 help="it goes under services.cinder.backends, to the backend that it is meant for",
             )
         # a section of the operator's own naming is the store's, any other the whole file's
-        scope = path[:-1] if option.section.startswith("<") else path[:2]
+        scope = path[:-1] if option.is_of_its_store else path[:2]
         earlier = first.setdefault((scope, option.full_name), path)
         if earlier != path:
             yield Diagnostic(
@@ -650,32 +648,83 @@ def disks_lie_beside_images(site: Site, at: Places) -> Iterator[Diagnostic]:
     Source: nova's release note avoid_muli_ceph_download (21.0.0).
     """
     glance, nova = site.glance, site.nova
-    if not (glance and nova and glance.copy_on_write) or glance.cluster is nova.cluster:
+    if not (glance and nova and glance.copy_on_write) or stores_for_nova(site):
         return
     decided = "never_download_image_if_on_rbd"
-    if not any(spelling.rpartition(".")[2] == decided for spelling in nova.options):
+    far = [store for store in glance.stores if store.cluster is not nova.cluster]
+    if far and not any(spelling.rpartition(".")[2] == decided for spelling in nova.options):
+        of_store = f" of store {quote(far[0].name)}" if len(glance.stores) > 1 else ""
         yield Diagnostic(
             "E220",
-            f"images lie in cluster {quote(glance.cluster.name)} and disks of guests in"
+            f"images{of_store} lie in cluster {quote(far[0].cluster.name)} and disks of guests in"
             f" {quote(nova.cluster.name)}: for each guest Nova would download its image to the"
             " compute, and copy it into Ceph",
             at.value((*nova.path, "cluster")),
             help=f"store both in one cluster, or decide with options: {{{decided}: true}} refuses"
-            " such guests, false lets Nova copy (since Ussuri)",
+            " such guests, false lets Nova copy (since Ussuri)"
+            + (
+                "; or let Glance copy such images: `all_locations: true` (since Victoria)"
+                if len(far) < len(glance.stores)
+                else ""
+            ),
+        )
+
+
+@_rule(*STORES, *CLUSTERS, ("services", "glance", "default"))
+def nova_knows_its_image_store(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E226: Nova must name the store of its own cluster, for Glance to copy images into."""
+    glance, nova, named = site.glance, site.nova, "images_rbd_glance_store_name"
+    if not (glance and nova):
+        return
+    given = {spelling: name for spelling, name in nova.options.items() if named in spelling}
+    near = [store.name for store in glance.stores_in(nova.cluster)]
+    for spelling, name in given.items():
+        if name not in near:
+            yield Diagnostic(
+                "E226",
+                f"there is no image store {quote(str(name))} in cluster {quote(nova.cluster.name)},"
+                f" where disks of guests lie{_hint(str(name), near)}",
+                at.value((*nova.path, "options", spelling)),
+                help=f"there are {_listed(near)}",
+            )
+    if len(stores_for_nova(site)) > 1 and not given:
+        yield Diagnostic(
+            "E226",
+            f"image stores {_listed(near)} lie in the cluster of guests' disks: Nova cannot tell"
+            " into which of them Glance shall copy images that lie elsewhere",
+            at.key(nova.path),
+            help=f"say which, with options: {{{named}: {near[0]}}}",
+        )
+
+
+@_rule(RELEASE)
+def the_release_knows_several_image_stores(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E227: before Train Glance's stores have one section for all, or are an experiment."""
+    if at.given(("services", "glance", "stores")) and not knowledge.behaves(
+        "glance_multi_store", site.release
+    ):
+        yield Diagnostic(
+            "E227",
+            f"Glance of {site.release.name} knows one RBD store: it has several since train",
+            at.key(("services", "glance", "stores")),
+            help="describe one: `pool` and `client` of services.glance itself",
         )
 
 
 @_rule()
-def backends_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E219: some sections of cinder.conf mean something else."""
-    for backend in site.backends:
-        if backend.name.lower() in RESERVED_SECTIONS:
+def backends_and_stores_have_their_own_section(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E219: some sections of cinder.conf and glance-api.conf mean something else."""
+    what = {"cinder": ("cinder.conf", "backend"), "glance": ("glance-api.conf", "store")}
+    stores: tuple[ImageStore | Backend, ...] = (*site.image_stores, *site.backends)
+    for store in stores:
+        if store.name.lower() in RESERVED_SECTIONS[store.service]:
+            file, kind = what[store.service]
             yield Diagnostic(
                 "E219",
-                f"section [{backend.name}] of cinder.conf is not free for a backend",
-                at.key(backend.path),
-                help="Cinder or one of its libraries reads other options there: choose another"
-                " name, such as rbd",
+                f"section [{store.name}] of {file} is not free for a {kind}",
+                at.key(store.path),
+                help=f"{store.service.capitalize()} or one of its libraries reads other options"
+                " there: choose another name, such as rbd",
             )
 
 

@@ -16,12 +16,23 @@ from cephos.model import CINDER, CINDER_BACKUP, GLANCE, NOVA
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cephos.model import Backend, Backup, Cluster, Glance, HostGroup, Nova, Path, Site, Store
+    from cephos.model import (
+        Backend,
+        Backup,
+        Cluster,
+        Glance,
+        HostGroup,
+        ImageStore,
+        Nova,
+        Path,
+        Site,
+        Store,
+    )
 
 Sections = dict[str, dict[str, str]]
 
-GLANCE_STORES = {"rbd": "rbd", "file": "file", "http": "http"}
-"""Glance's store ids and their types: RBD before the two that Glance has by default."""
+GLANCE_OWN_STORES = ("file", "http")
+"""The stores that Glance has by default; they stay enabled, after the site's."""
 
 GUEST_SOCKETS, GUEST_LOGS = "/run/ceph-guests", "/var/log/ceph-guests"
 """Folders of the Ceph clients inside guests.
@@ -34,12 +45,12 @@ MANAGED: Mapping[str, Mapping[str, str]] = {
     "glance": {
         "DEFAULT.enabled_backends": "the stores of the site",
         "DEFAULT.show_image_direct_url": "services.glance.copy_on_write",
-        "DEFAULT.show_multiple_locations": "services.nova.cow_snapshots",
+        "DEFAULT.show_multiple_locations": "all_locations and services.nova.cow_snapshots",
         "glance_store.default_backend": "the stores of the site",
         "glance_store.stores": "the stores of the site",
         "glance_store.default_store": "the stores of the site",
-        "<store>.rbd_store_pool": "services.glance.pool",
-        "<store>.rbd_store_user": "services.glance.client",
+        "<store>.rbd_store_pool": "the store's pool",
+        "<store>.rbd_store_user": "the store's client",
         "<store>.rbd_store_ceph_conf": "the cluster's name",
     },
     "cinder": {
@@ -107,21 +118,17 @@ def stores_of(site: Site, group: HostGroup) -> Iterator[tuple[Store, str | None]
     and QEMU gets the key from libvirt. cinder-backup opens a volume as the volume's own client.
     """
     users = {role: unit.user for role, unit in group.platform.units.items()}
-    if GLANCE in group.roles and site.glance:
-        yield site.glance, users[GLANCE]
-    if NOVA in group.roles:
-        if site.nova:
-            yield site.nova, users[NOVA]
-        for backend in site.backends:
-            yield backend, None
-    if CINDER_BACKUP in group.roles and site.backup:
-        yield site.backup, users[CINDER_BACKUP]
-    if CINDER in group.roles:
-        for backend in site.backends_of(group):
-            yield backend, users[CINDER]
-    if CINDER_BACKUP in group.roles:
-        for backend in site.backends:
-            yield backend, users[CINDER_BACKUP]
+    by_role: tuple[tuple[str, Iterable[Store | None], str | None], ...] = (
+        (GLANCE, site.image_stores, users[GLANCE]),
+        (NOVA, [site.nova], users[NOVA]),
+        (NOVA, site.backends, None),
+        (CINDER_BACKUP, [site.backup], users[CINDER_BACKUP]),
+        (CINDER, site.backends_of(group), users[CINDER]),
+        (CINDER_BACKUP, site.backends, users[CINDER_BACKUP]),
+    )
+    for role, stores, user in by_role:
+        if role in group.roles:
+            yield from ((store, user) for store in stores if store)
 
 
 def keyrings(site: Site, group: HostGroup) -> list[Keyring]:
@@ -170,22 +177,27 @@ def glance_conf(site: Site, glance: Glance) -> Sections:
     of its own.
     """
     sections: Sections = {"DEFAULT": {"show_image_direct_url": ini.value(glance.copy_on_write)}}
-    if snapshots_set_locations(site):
+    if glance.all_locations or snapshots_set_locations(site):
         sections["DEFAULT"]["show_multiple_locations"] = "true"
-    rbd = {
-        "rbd_store_pool": glance.pool,
-        "rbd_store_user": glance.client,
-        "rbd_store_ceph_conf": glance.cluster.conf,
-    }
     if knowledge.behaves("glance_multi_store", site.release):
-        sections["glance_store"] = {"default_backend": "rbd"}
-        sections["rbd"] = rbd
+        sections["glance_store"] = {"default_backend": glance.default.name}
+        sections |= {store.name: _rbd_store(store) for store in glance.stores}
         sections["file"] = {"filesystem_store_datadir": "/var/lib/glance/images"}
-        _add_options(sections, "glance", glance, "rbd", "file")
+        for store in glance.stores:
+            _add_options(sections, "glance", store, store.name, "file")
     else:
-        sections["glance_store"] = {"default_store": "rbd"} | rbd
-        _add_options(sections, "glance", glance, "glance_store", "glance_store")
+        (store,) = glance.stores  # rule E227
+        sections["glance_store"] = {"default_store": "rbd"} | _rbd_store(store)
+        _add_options(sections, "glance", store, "glance_store", "glance_store")
     return sections
+
+
+def _rbd_store(store: ImageStore) -> dict[str, str]:
+    return {
+        "rbd_store_pool": store.pool,
+        "rbd_store_user": store.client,
+        "rbd_store_ceph_conf": store.cluster.conf,
+    }
 
 
 def snapshots_set_locations(site: Site) -> bool:
@@ -194,12 +206,29 @@ def snapshots_set_locations(site: Site) -> bool:
     return wanted and knowledge.behaves("snapshots_set_locations", site.release)
 
 
-def glance_stores(site: Site) -> tuple[str, list[str]]:
+def glance_stores(site: Site, glance: Glance) -> tuple[str, list[str]]:
     """Return the option that lists Glance's stores, `section.name`, and its items."""
     if knowledge.behaves("glance_multi_store", site.release):
-        items = [f"{store}:{kind}" for store, kind in GLANCE_STORES.items()]
-        return "DEFAULT.enabled_backends", items
-    return "glance_store.stores", list(GLANCE_STORES.values())
+        items = [f"{store.name}:rbd" for store in glance.stores]
+        return "DEFAULT.enabled_backends", items + [f"{kind}:{kind}" for kind in GLANCE_OWN_STORES]
+    return "glance_store.stores", ["rbd", *GLANCE_OWN_STORES]
+
+
+def stores_for_nova(site: Site) -> list[ImageStore]:
+    """Return the stores into one of which Glance copies an image that Nova cannot clone.
+
+    None where all lie in the cluster of Nova's disks, or where Nova would not see the copy, since
+    the only location that it is shown is the first. One, or the site must say which (rule E226).
+    Source: nova/virt/libvirt/imagebackend.py, Rbd.clone.
+    """
+    glance, nova = site.glance, site.nova
+    asks = knowledge.behaves("nova_has_images_copied", site.release)
+    if not (glance and nova and glance.copy_on_write and glance.all_locations and asks):
+        return []
+    near = glance.stores_in(nova.cluster)
+    if len(near) == len(glance.stores):
+        return []
+    return [glance.default] if glance.default in near else near
 
 
 def cinder_conf(site: Site, backends: Iterable[Backend]) -> Sections:
@@ -245,7 +274,7 @@ def backup_conf(backup: Backup) -> Sections:
     return sections
 
 
-def nova_conf(nova: Nova) -> Sections:
+def nova_conf(site: Site, nova: Nova) -> Sections:
     """Return what nova.conf of a compute must say."""
     sections: Sections = {
         # the default, but nova-compute does not start with images_type=rbd and false
@@ -261,6 +290,8 @@ def nova_conf(nova: Nova) -> Sections:
             "hw_disk_discard": "unmap",
         },
     }
+    for store in stores_for_nova(site)[:1]:
+        sections["libvirt"]["images_rbd_glance_store_name"] = store.name
     _add_options(sections, "nova", nova)
     return sections
 
@@ -282,7 +313,7 @@ def _add_options(
             raise TypeError(f"{spelling}: options are checked before they are written")
         section = option.section
         if section.startswith("<"):
-            section = files if option.name.startswith("filesystem_") else own
+            section = own if option.is_of_its_store else files
         sections.setdefault(section, {})[option.name] = ini.value(raw)
 
 

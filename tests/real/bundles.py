@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 BUNDLE = "/root/cephos"
 HANDOFFS = "/var/lib/cephos/handoff"
+GLANCE_CLIENT = {
+    "OS_AUTH_TYPE": "none",
+    "OS_ENDPOINT": "http://127.0.0.1:9292",
+    "OS_IMAGE_ENDPOINT_OVERRIDE": "http://127.0.0.1:9292",
+}
+"""With what `openstack`, and a tool that asks like it, reach Glance on its own host."""
 CHANGING_NOTHING = {"--check", "--list", "--verify", "--rollback"}
 
 LATER = ": to be seen after the changes above"

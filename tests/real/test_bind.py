@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import ROOT, compiled
-from real.bundles import BUNDLE, SAID, apply, carry_out, started, statuses
+from real.bundles import BUNDLE, GLANCE_CLIENT, SAID, apply, carry_out, started, statuses
 from rig import Host, Rig, ceph
 from rig.libvirt import GuestRefusedError, Libvirt
 from rig.openstack import CINDER, ApiError, OpenStack, nova_disk, start_compute, unit
@@ -196,13 +196,6 @@ def test_what_keeps_images_from_being_copied_is_said(world: World) -> None:
         done = host.run(tool, *arguments, env=client, check=False)
         assert done.returncode == status
         assert said in done.stderr
-
-
-GLANCE_CLIENT = {
-    "OS_AUTH_TYPE": "none",
-    "OS_ENDPOINT": "http://127.0.0.1:9292",
-    "OS_IMAGE_ENDPOINT_OVERRIDE": "http://127.0.0.1:9292",
-}
 
 
 def test_a_volume_is_a_copy_on_write_clone_of_the_image(

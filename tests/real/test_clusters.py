@@ -1,9 +1,9 @@
 """One site with everything, on real hosts: two clusters with administrators of their own.
 
-Three backends of Cinder, erasure-coded pools, and backups of one cluster's volumes in the other.
-The second cluster calls itself `ceph` on its own host, as every cluster does today; only the site
-knows it by another name. Two out of three OSDs of the first hold all data of coded pools. The
-tests build on each other in file order.
+A store of Glance and a backend of Cinder in each, erasure-coded pools, and backups of one cluster's
+volumes in the other. The second cluster calls itself `ceph` on its own host, as every cluster does
+today; only the site knows it by another name. Two out of three OSDs of the first hold all data of
+coded pools. The tests build on each other in file order.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import compiled, edited
-from real.bundles import BUNDLE, apply, carry_out, run_bundle, statuses, strip_comments
+from real.bundles import (
+    BUNDLE,
+    GLANCE_CLIENT,
+    apply,
+    carry_out,
+    run_bundle,
+    statuses,
+    strip_comments,
+)
 from rig import Host, Rig, RigError, ceph
 from rig.libvirt import Libvirt
-from rig.openstack import CINDER, OpenStack
+from rig.openstack import CINDER, OpenStack, nova_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +40,7 @@ pytestmark = pytest.mark.real
 
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 FLASH_FSID = "0d9c8b7a-6f5e-4d3c-8b2a-190807f6e5d4"
+TOOL = f"{BUNDLE}/tools/glance-images-to-rbd"
 IMAGE = bytes(range(256)) * 8192
 SITE = f"""
 version: 1
@@ -52,9 +61,14 @@ clusters:
     release: pacific
     fsid: {FLASH_FSID}
     mon_host: [192.168.8.12]
-    pools: {{volumes: {{}}, backups: {{}}}}
+    pools: {{images: {{}}, volumes: {{}}, backups: {{}}}}
 services:
-  glance: {{cluster: ceph, pool: images, client: images}}
+  glance:
+    stores:
+      main: {{cluster: ceph, pool: images, client: images}}
+      flash: {{cluster: flash, pool: images, client: images}}
+    default: main
+    all_locations: true
   cinder:
     backends:
       rbd: {{cluster: ceph, pool: volumes, client: volumes, volume_type: capacity}}
@@ -134,7 +148,7 @@ def data_pool(cluster: Ceph, image: str) -> str | None:
 
 def test_every_cluster_has_its_own_pools_and_users(world: World) -> None:
     assert set(world.ceph.run("osd", "pool", "ls").split()) >= {"images", "volumes", "vms"}
-    assert not {"vms", "images"}.intersection(world.flash.run("osd", "pool", "ls").split())
+    assert not {"vms", "cold"}.intersection(world.flash.run("osd", "pool", "ls").split())
     keys = {each.run("auth", "get-key", "client.volumes") for each in (world.ceph, world.flash)}
     assert len(keys) == 2
     for cluster, stranger in ((world.flash, "client.nova"), (world.ceph, "client.backups")):
@@ -177,6 +191,25 @@ def test_services_keep_data_in_the_coded_pools(world: World, image: str, volume:
     assert data_pool(world.ceph, f"volumes/volume-{volume}") == "volumes-data"
     # its parent's data lies in another coded pool
     assert world.ceph.parent("volumes", f"volume-{volume}") == f"images/{image}@snap"
+
+
+def test_each_cluster_clones_its_own_copy_of_an_image(world: World, image: str) -> None:
+    openstack, ctl1 = world.openstack, world.openstack.host
+    other = openstack.upload(IMAGE, store="flash")
+    assert world.flash.images("images") == [other]
+    assert other not in world.ceph.images("images")
+    # as the runbook says, and as Nova asks Glance for what lies in the other cluster alone
+    for arguments in (("--store", "flash", "--copy", image), ("--copy", other)):
+        copied = ctl1.run(TOOL, *arguments, env=GLANCE_CLIENT).stdout
+        assert copied.startswith(f"copied     {arguments[-1]}")
+    for each in (image, other):
+        for volume_type, cluster in (("capacity", world.ceph), ("fast", world.flash)):
+            volume = openstack.create_volume(each, volume_type=volume_type)
+            assert cluster.parent("volumes", f"volume-{volume}") == f"images/{each}@snap"
+    conf = world.compute.host.read("/etc/nova/nova.conf")
+    assert "\nimages_rbd_glance_store_name = main\n" in conf
+    disk = nova_disk(world.compute.host, f"images/{other}")
+    assert disk.parent == f"images/{other}@snap"
 
 
 def test_a_guest_writes_to_a_volume_of_each_cluster(world: World, volume: str) -> None:

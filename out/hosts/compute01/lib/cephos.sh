@@ -1166,7 +1166,7 @@ reach_pool_prove() { # NAME POOL USER
 }
 
 # ---------------------------------------------------------------------------------------------------------------
-# keep_image_stores FILE TYPE…: images in the stores that Glance has now must stay reachable once `enabled_backends`
+# keep_image_stores FILE PATCH ID:TYPE…: images in the stores that Glance has now must stay reachable once `enabled_backends`
 # takes over, since it makes Glance ignore [glance_store] stores and filesystem_store_datadir
 
 keep_image_stores() { prove image_stores "image stores of $1 stay reachable" "$1" "$BUNDLE/$2" "${@:3}"; }
@@ -1181,23 +1181,36 @@ ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
   esac
 }
 
-image_stores_need() { # FILE PATCH TYPE…
+image_stores_need() { # FILE PATCH ID:TYPE…
   local stores store type folder wanted
-  if [[ -f $1 ]]; then need_no_credentials_shown "$1" "$2"; fi
+  if [[ -f $1 ]]; then
+    need_no_credentials_shown "$1" "$2"
+    need_own_names "$1" "${@:3}"
+  fi
   # once enabled_backends is set, it tells, and patch_ini keeps every backend in it
   if [[ ! -f $1 || -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then return 0; fi
   IFS=', ' read -ra stores <<<"$(ini_value "$1" glance_store.stores file,http)"
   for store in ${stores[@]+"${stores[@]}"}; do
     type=${store#glance.store.} type=${type#glance_store._drivers.} type=${type%.Store} type=${type/#filesystem/file}
-    if [[ " ${*:3} " != *" $type "* ]]; then
+    if [[ " ${*:3} " != *":$type "* ]]; then
       refuse 1 "images in its store '$store' would be lost from view" "in $1 give that store a section [$type] with its options, add $type:$type to enabled_backends in [DEFAULT], and run again"
     fi
   done
   folder=$(ini_value "$1" glance_store.filesystem_store_datadir /var/lib/glance/images)
   wanted=$(ini_value "$2" file.filesystem_store_datadir /var/lib/glance/images)
   if [[ ${folder%/} != "${wanted%/}" ]]; then
-    refuse 1 "its images lie in $folder, the site says $wanted" "set services.glance.options.filesystem_store_datadir: $folder in site.yaml"
+    refuse 1 "its images lie in $folder, the site says $wanted" "set filesystem_store_datadir: $folder in site.yaml, under the options of services.glance, or of one of its stores"
   fi
+}
+
+need_own_names() { # FILE ID:TYPE…: with one id twice Glance does not start (oslo.config: "Duplicate key")
+  local stores store
+  IFS=', ' read -ra stores <<<"$(ini_value "$1" DEFAULT.enabled_backends)"
+  for store in ${stores[@]+"${stores[@]}"}; do
+    if [[ " ${*:2} " == *" ${store%%:*}:"* && " ${*:2} " != *" $store "* ]]; then
+      refuse 1 "it has a store '${store%%:*}' of another type, ${store#*:}" "images in it are known by its name: give the site's store another one, under services.glance.stores in site.yaml"
+    fi
+  done
 }
 
 need_no_credentials_shown() { # FILE PATCH: a location in S3 holds the key that opens it (glance_store's drivers, s3.py: StoreLocation)

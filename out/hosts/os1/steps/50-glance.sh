@@ -11,6 +11,6 @@ cluster            ceph 3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10 192.168.8.11 192.16
 install_keyring    images glance:glance 0640
 ceph_conf          files/ceph.conf
 reach_pool         images glance-images glance
-keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
 restart_on_change  openstack-glance-api.service

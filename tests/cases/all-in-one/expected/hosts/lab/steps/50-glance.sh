@@ -11,6 +11,6 @@ cluster            ceph 5a0f8b1e-94d2-4c8c-9a1c-3f5b0b7f6e21 10.0.0.5
 install_keyring    images glance:glance 0640
 ceph_conf          files/ceph.conf
 reach_pool         images images glance
-keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
 restart_on_change  glance-api.service

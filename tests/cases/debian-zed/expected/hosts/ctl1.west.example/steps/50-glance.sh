@@ -11,6 +11,6 @@ cluster            west 8f1d3c52-62a4-4be0-8f0e-6b5c4f0d9a11 mon1.west.example 1
 install_keyring    glance glance:glance 0640
 ceph_conf          files/west.conf
 reach_pool         glance images glance
-keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
 restart_on_change  glance-api.service

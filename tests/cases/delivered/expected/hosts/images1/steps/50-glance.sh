@@ -11,6 +11,6 @@ cluster            ceph 9c1b7a52-0e8f-4f57-8a44-6a1f0b8d2c33 10.9.0.1 10.9.0.2 1
 install_keyring    glance glance:glance 0640
 ceph_conf          files/ceph.conf
 reach_pool         glance images glance
-keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
 restart_on_change  glance-api.service

@@ -11,6 +11,6 @@ cluster            central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6
 install_keyring    openstack.site_1 glance:glance 0640 nova
 ceph_conf          files/central_1.conf
 reach_pool         openstack.site_1 images glance
-keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
 restart_on_change  openstack-glance-api.service

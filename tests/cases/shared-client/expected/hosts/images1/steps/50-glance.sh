@@ -11,6 +11,6 @@ cluster            ceph c4b6f1aa-0f57-4e0f-b2c1-7d3f9b1e2c45 192.168.8.11:6789
 install_keyring    glance glance:glance 0640
 ceph_conf          files/ceph.conf
 reach_pool         glance images glance
-keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd file http
+keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
 restart_on_change  openstack-glance-api.service
