@@ -84,6 +84,9 @@ class Round:
         self._done("listed")
         self._compile("in ranges, written", ranges, "ranged")
         self._compile("in ranges, unchanged", ranges, "ranged")
+        self._compile(
+            "in ranges, all bundles changed", sites.with_all_changed(self._hosts), "ranged"
+        )
         self._done("ranged")
         self._tar()
         self._done("untarred", "tree.tar")
@@ -149,6 +152,8 @@ def main() -> None:
     parser.add_argument("--folder", help="where to write (default: a temporary folder)")
     parser.add_argument("--rivals", type=Path, help="where kapitan and ansible-playbook are")
     options = parser.parse_args()
+    # as for most users: Python keeps what it compiled
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="cephos-bench-", dir=options.folder) as name:
         # a first run checks every distinct script; it is not what is measured
         folder = Path(name)

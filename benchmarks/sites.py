@@ -43,6 +43,11 @@ def one_by_one(hosts: int) -> str:
     return _HEAD + "".join(_entry(number, "rdo") for number in range(1, hosts + 1))
 
 
+def with_all_changed(hosts: int) -> str:
+    """Return the site in ranges with another monitor: some files of each bundle differ."""
+    return in_ranges(hosts).replace("192.168.8.11", "192.168.8.21")
+
+
 def with_one_changed(hosts: int) -> str:
     """Return that site with another platform for the compute in the middle: one line differs."""
     middle = hosts // 2 + 1

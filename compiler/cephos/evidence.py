@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 _TICK = 20_000_000
 """Nanoseconds; Linux before 6.13 stamps files by a clock that ticks 100 to 1000 times a second."""
-_PACK = struct.Struct("=5q").pack
 
 
 class Look(NamedTuple):
@@ -45,12 +43,10 @@ class Look(NamedTuple):
     @classmethod
     def of(cls, block: Block, looks: Mapping[str, os.stat_result]) -> Look:
         """Return how a bundle looks whose files, by path, look like this."""
-        told = [
-            (each.st_mode, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
-            for each in map(looks.__getitem__, block.paths)
-        ]
-        packed = b"".join([_PACK(*each) for each in told])
-        return cls(hashlib.sha256(packed).hexdigest(), max([ctime for *_, ctime in told]))
+        told: list[int] = []
+        for each in map(looks.__getitem__, block.paths):
+            told += each.st_mode, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns
+        return cls(hashlib.sha256(repr(told).encode()).hexdigest(), max(told[4::5]))
 
     def with_content(self, identity: str) -> str:
         """Return what there is to remember of the bundle, if it has this in it."""

@@ -146,7 +146,7 @@ class Manifest:
         """Return the text that `read` reads."""
         bundles = [{"files": block.files, "hosts": block.hosts} for block in self.bundles]
         whole = {**self.about, "files": self.files, "bundles": bundles}
-        return ("".join(_laid_out(whole, "\n")) + "\n").encode()
+        return f"{_laid_out(whole)}\n".encode()
 
 
 def _digests(entries: _Entries) -> dict[str, str]:
@@ -170,23 +170,17 @@ def _sorted(entries: _Entries) -> _Entries:
     return dict(sorted(entries.items()))
 
 
-def _laid_out(value: Any, newline: str) -> Iterator[str]:
-    """Yield JSON with one line for each list or object that holds no other."""
+def _laid_out(value: Any, newline: str = "\n") -> str:
+    """Return JSON with one line for each list or object that holds no other."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if not any(isinstance(each, dict | list) for each in inner):
-        yield json.dumps(value)
-        return
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    separator = opening
-    for each in value:
-        yield separator + newline + " "
-        if isinstance(value, dict):
-            yield json.dumps(each) + ": "
-            yield from _laid_out(value[each], newline + " ")
-        else:
-            yield from _laid_out(each, newline + " ")
-        separator = ","
-    yield newline + closing
+    if {dict, list}.isdisjoint(map(type, inner)):
+        return json.dumps(value)
+    deeper = f"{newline} "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_laid_out(value[key], deeper)}" for key in value]
+        return f"{{{deeper}{f',{deeper}'.join(items)}{newline}}}"
+    items = [_laid_out(each, deeper) for each in value]
+    return f"[{deeper}{f',{deeper}'.join(items)}{newline}]"
 
 
 def of(tree: Tree, kept: Manifest | None = None) -> Manifest:
