@@ -90,15 +90,60 @@ def test_an_odd_host_env_is_refused(bundle: Path, tmp_path: Path) -> None:
 def test_files_of_a_folder_that_is_read_later_must_not_say_otherwise(
     bundle: Path, tmp_path: Path, text: str, status: int
 ) -> None:
-    folder, private = tmp_path / "cinder.conf.d", tmp_path / "run"
+    folder = tmp_path / "cinder.conf.d"
     folder.mkdir()
-    private.mkdir()
     (folder / "500.conf").write_text(text)
-    script = f'. "{bundle}/lib/cephos.sh"; not_overridden files/cinder.conf "{folder}" /none'
-    settings = {"CEPHOS_MODE": "verify", "CEPHOS_RUN": str(private), "CEPHOS_BUNDLE": str(bundle)}
-    done = subprocess.run(
-        ["bash", "-c", script, "80-cinder"],
-        env=settings, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = verb(bundle, tmp_path, "verify", f"not_overridden files/cinder.conf {folder} /none")
     assert (done.returncode, done.stderr) == (status, "")
     assert ("500.conf" in done.stdout) == bool(status)
+
+
+DRIVER = "[rbd]\nvolume_driver = cinder.volume.drivers.rbd.RBDDriver\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "known_as"),
+    [
+        (DRIVER, "RBD"),
+        (f"{DRIVER}volume_backend_name = fast\n", "fast"),
+        (f"{DRIVER}volume_backend_name = rbd\n", None),
+        ("[rbd]\nvolume_driver = cinder.volume.drivers.lvm.LVMVolumeDriver\n", None),
+        ("[lvm]\nvolume_backend_name = fast\n", None),
+    ],
+)
+def test_a_backend_that_is_there_must_keep_what_its_volumes_know_it_by(
+    bundle: Path, tmp_path: Path, text: str, known_as: str | None
+) -> None:
+    conf = tmp_path / "cinder.conf"
+    conf.write_text(text)
+    done = verb(bundle, tmp_path, "preflight", f"keep_volumes {conf} files/cinder.conf rbd")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (f"@rbd#{known_as}; the site says rbd" in done.stdout) == bool(known_as)
+    assert (tmp_path / "run/refusals").exists() == bool(known_as)
+
+
+def test_what_nothing_reads_is_named_where_it_stands(bundle: Path, tmp_path: Path) -> None:
+    conf = tmp_path / "nova.conf"
+    asked = f"name_unread {conf} DEFAULT.disk_cachemodes a.b"
+    for text, said in (
+        ("[DEFAULT]\ndisk_cachemodes = writeback\n[a]\nb =\n", "[DEFAULT] disk_cachemodes, [a] b"),
+        ("[DEFAULT]\ndisk_cachemodes = writeback\n", "[DEFAULT] disk_cachemodes"),
+        ("[libvirt]\ndisk_cachemodes = network=writeback\n", None),
+    ):
+        conf.write_text(text)
+        done = verb(bundle, tmp_path, "verify", asked)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines()[:1] == (
+            [f"{'':34} !! {conf}: nothing reads {said}"] if said else []
+        )
+
+
+def verb(bundle: Path, folder: Path, mode: str, line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of a step, without the rest of `apply`."""
+    private = folder / "run"
+    private.mkdir(exist_ok=True)
+    settings = {"CEPHOS_MODE": mode, "CEPHOS_RUN": str(private), "CEPHOS_BUNDLE": str(bundle)}
+    return subprocess.run(
+        ["bash", "-c", f'. "{bundle}/lib/cephos.sh"; {line}', "80-cinder"],
+        env=settings, capture_output=True, text=True, check=False,
+    )  # fmt: skip

@@ -28,6 +28,9 @@ _PROOFS = frozenset(
         "client_reads",
         "client_refused",
         "keep_image_stores",
+        "keep_volumes",
+        "libvirt_at_least",
+        "name_unread",
         "not_multi_store",
         "not_overridden",
         "reach_pool",
@@ -57,6 +60,7 @@ def lines(bundle: Mapping[str, File]) -> int:
     scripts = (bundle[path].data.decode() for path in bundle if path.startswith("steps/"))
     counts = dict.fromkeys(_NO_VERBS, 0) | {
         "cluster": 0,  # it only says what the others speak of
+        "name_unread": 0,  # it says something only if there is something
         "trust_signers": 2,  # and before all steps, who signed the bundle
     }
 

@@ -21,12 +21,17 @@ OptionValue = str | int | float | bool | list[str | int]
 
 @dataclass(frozen=True)
 class Release:
-    """A release of `openstack` or `ceph`; `order` counts from the oldest known."""
+    """A release of `openstack` or `ceph`; `order` counts from the oldest known.
+
+    `libvirt` and `qemu` are the oldest versions that its nova-compute starts on; '' for Ceph.
+    """
 
     product: str
     name: str
     order: int
     code_name: str | None
+    libvirt: str
+    qemu: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,14 @@ def _data(name: str) -> dict[str, Any]:
 def releases(product: str) -> tuple[Release, ...]:
     """Return the releases of `openstack` or `ceph`, oldest first."""
     return tuple(
-        Release(product, row["name"], order, row.get("code_name"))
+        Release(
+            product=product,
+            name=row["name"],
+            order=order,
+            code_name=row.get("code_name"),
+            libvirt=row.get("libvirt", ""),
+            qemu=row.get("qemu", ""),
+        )
         for order, row in enumerate(_data("releases")[product])
     )
 
@@ -188,6 +200,12 @@ def options(service: str) -> Mapping[str, Option]:
             instead=row.get("instead"),
         )
     return found
+
+
+def unread(service: str, release: Release) -> list[str]:
+    """Return what older guides set that a service of the release reads nowhere: `section.name`."""
+    rows = _data("options")["unread"][service].items()
+    return [name for name, row in rows if within(release, row.get("since"), None)]
 
 
 def dangers() -> Mapping[str, Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cephos import caps, ini, ranges, services, sign
+from cephos import caps, ini, knowledge, ranges, services, sign
 from cephos.libvirt import libvirt_secret
 from cephos.model import CEPH_ADMIN, CINDER, CINDER_BACKUP, GLANCE, NOVA
 
@@ -471,6 +471,7 @@ class _Profile:
             patch="glance-api.conf",
             option=option,
             stores=stores,
+            unread=knowledge.unread("glance", self._site.release),
         )
         self._patch(
             "glance-api.conf",
@@ -546,9 +547,11 @@ class _Profile:
             "nova",
             f"Nova keeps disks of guests in {self._where(nova)}. {snapshots}",
             nova.path,
+            release=self._site.release,
             shares=self._shares([nova]),
             unit=unit,
             patch="nova.conf",
+            unread=knowledge.unread("nova", self._site.release),
         )
         self._patch("nova.conf", unit.conf, services.nova_conf(self._site, nova), nova.path)
 
@@ -593,7 +596,9 @@ class _Profile:
             shares=self._shares([backup, *self._site.backends]),
             unit=self._group.platform.units[CINDER_BACKUP],
             patch="cinder.conf",
+            backends=[],
             merge=self._cinder_patch,
+            unread=[],
         )
 
     def _cinder(self) -> None:
@@ -608,5 +613,11 @@ class _Profile:
             shares=self._shares(backends),
             unit=self._group.platform.units[CINDER],
             patch="cinder.conf",
+            backends=[backend.name for backend in backends],
             merge=self._cinder_patch,
+            unread=[
+                name.replace("<backend>", backend.name)
+                for name in knowledge.unread("cinder", self._site.release)
+                for backend in backends
+            ],
         )

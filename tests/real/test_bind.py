@@ -2,9 +2,11 @@
 
 A site is compiled, carried and applied as its runbook says.
 
-One `ceph-admin` host, one controller, two computes, on the unit names of either platform. The
-tests build on each other in file order: first everything that holds after the change, then what
-must be noticed when it is broken, last the way back.
+There are two: a new one, with a `ceph-admin` host of its own, a controller and two computes, named
+as RDO does; and one on Debian's names that somebody has bound by hand, as the wiki page says that
+bundles replace, with Ceph on one of its computes. The tests build on each other in file order:
+first everything that holds after the change, then what must be noticed when it is broken, last the
+way back.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compiling import ROOT, compiled
+from compiling import ROOT, compiled, edited
+from real import recipe
 from real.bundles import BUNDLE, GLANCE_CLIENT, SAID, apply, carry_out, started, statuses
 from rig import Host, Rig, ceph
 from rig.libvirt import GuestRefusedError, Libvirt
@@ -28,11 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rig.ceph import Ceph
-    from rig.host import Units
 
 pytestmark = pytest.mark.real
-one_platform = pytest.mark.parametrize("world", ["rdo"], indirect=True, scope="module")
-"""For what does not depend on the platform."""
+new_site = pytest.mark.parametrize("world", ["new"], indirect=True, scope="module")
+"""For what does not depend on the platform, or on what was there."""
+by_hand = pytest.mark.parametrize("world", ["by-hand"], indirect=True, scope="module")
 
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 HANDOFFS = "/var/lib/cephos/handoff"
@@ -42,7 +45,7 @@ NEW_IMAGE = bytes(range(256)) * 8192
 SITE = """
 version: 1
 site: lab
-openstack: {release: zed, platform: PLATFORM}
+openstack: {release: zed, platform: rdo}
 clusters:
   ceph:
     release: pacific
@@ -61,12 +64,65 @@ services:
         client: volumes
         volume_type: fast
         options: {rbd_max_clone_depth: 3}
-  nova: {pool: nova-vms, client: nova, cow_snapshots: COW}
+  nova: {pool: nova-vms, client: nova, cow_snapshots: true}
 hosts:
   ceph1: {roles: [ceph-admin]}
   ctl1: {roles: [glance, cinder]}
   cmp[1-2]: {roles: [nova-compute]}
 """
+
+
+def page_site(mon_host: str, uuids: dict[str, str]) -> str:
+    """Return the site of the wiki page, from what `--init recipe` writes: made one's own."""
+    return edited(
+        ('release: "2025.1"', "release: zed"),
+        ("platform: rdo ", "platform: debian "),
+        ("release: squid", "release: pacific"),
+        ("6f1d2c43-8a0e-4b57-9c1f-52d0b7e3a916", FSID),
+        ("[192.168.8.11, 192.168.8.12, 192.168.8.13]", f"[{mon_host}]"),
+        ("    # clients:", "    clients:"),
+        (
+            "    #   volumes: {secret_uuid: …}",
+            f"      volumes: {{secret_uuid: {uuids['volumes']}}}",
+        ),
+        ("    #   nova: {secret_uuid: …}", f"      nova: {{secret_uuid: {uuids['nova']}}}"),
+        ("node[2-3]", "node2"),
+        site=(ROOT / "templates/recipe.yaml").read_text(),
+    )
+
+
+@dataclass(frozen=True)
+class Before:
+    """What somebody had who followed the page: of each, what its service calls it."""
+
+    uuids: dict[str, str]
+    image: str
+    volume: str
+    files: dict[str, str]
+    """What `configuration` told of each host."""
+
+
+def configuration(host: Host) -> str:
+    """Return content, owner and mode of all that the page has people edit."""
+    return host.run("sh", "-c", r"""
+        find /etc/ceph /etc/glance /etc/cinder /etc/nova -type f -exec sha256sum {} + | sort -k 2
+        find /etc/ceph /etc/glance /etc/cinder /etc/nova -printf '%p %U:%G %m
+' | sort
+    """).stdout  # fmt: skip
+
+
+def follow_the_page(openstack: OpenStack, node1: Libvirt, node2: Libvirt, lost: str) -> Before:
+    """Bind the site by hand; a guest of node1 runs from a volume when that is done."""
+    uuids = recipe.follow(node1.host, node2.host, openstack.host)
+    openstack.await_glance()
+    openstack.await_cinder("rbd")
+    with pytest.raises(ApiError):  # `stores` was not set, so `crudini --get` told of none
+        openstack.download(lost)
+    image = openstack.upload(NEW_IMAGE)
+    volume = openstack.create_volume(image)
+    node1.boot("before", openstack.connect(volume))
+    hosts = (node1.host, node2.host, openstack.host)
+    return Before(uuids, image, volume, {host.name: configuration(host) for host in hosts})
 
 
 @dataclass(frozen=True)
@@ -82,21 +138,26 @@ class World:
     """When nova-compute was started on the first compute, before the change."""
     said: dict[str, str]
     """What each host said to `./apply && ./apply --verify`, by name."""
+    before: Before | None
 
     @property
     def hosts(self) -> list[Host]:
-        """All hosts in the runbook's order."""
+        """All hosts in the runbook's order; of the page's site, the first compute has Ceph too."""
         computes = [compute.host for compute in self.computes]
-        return [self.ceph.host, *computes, self.openstack.host]
+        return list(dict.fromkeys([self.ceph.host, *computes, self.openstack.host]))
 
 
-@pytest.fixture(scope="module", params=["rdo", "debian"])
+@pytest.fixture(scope="module", params=["new", "by-hand"])
 def world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    units: Units = request.param
-    with Rig(units) as rig:
-        ceph1, ctl1, cmp1, cmp2 = rig.hosts("ceph1", "ctl1", "cmp1", "cmp2")
+    new = request.param == "new"
+    with Rig("rdo" if new else "debian") as rig:
+        if new:
+            ceph1, ctl1, cmp1, cmp2 = rig.hosts("ceph1", "ctl1", "cmp1", "cmp2")
+        else:
+            cmp1, cmp2, ctl1 = rig.hosts("node1", "node2", "controller")
+            ceph1 = cmp1
         openstack, computes = OpenStack(ctl1), (Libvirt(cmp1), Libvirt(cmp2))
         with ThreadPoolExecutor() as pool:
             cluster = pool.submit(ceph.start, ceph1, FSID)
@@ -104,25 +165,28 @@ def world(
                 start.result()
         openstack.start_nova()
         start_compute(cmp1)  # on the other it stays stopped, as on a host that is out of service
-        if units == "rdo":  # there guests run as qemu
+        if new:  # on RDO guests run as qemu
             for compute in (cmp1, cmp2):
                 compute.run("useradd", "--system", "qemu")
         old_image = openstack.upload(OLD_IMAGE)
         ran_since = started(cmp1, unit(cmp1, "nova-compute"))
 
-        text = SITE.replace("PLATFORM", units).replace("FSID", FSID)
-        text = text.replace("COW", "true" if units == "rdo" else "false")
-        text = text.replace("MONITOR", cluster.result().mon_host)
-        out = compiled(tmp_path_factory.mktemp(units), text)
+        before = None if new else follow_the_page(openstack, *computes, old_image)
+        monitor = cluster.result().mon_host
+        if before:
+            text = page_site(monitor, before.uuids)
+        else:
+            text = SITE.replace("FSID", FSID).replace("MONITOR", monitor)
+        out = compiled(tmp_path_factory.mktemp("site"), text)
         for host in rig.members.values():
             host.put(out / "hosts" / host.name, "/root/cephos")
         said = carry_out((out / "RUNBOOK.md").read_text(), rig.members)
         openstack.await_glance()
         openstack.await_cinder("rbd")
-        yield World(out, cluster.result(), openstack, computes, old_image, ran_since, said)
+        yield World(out, cluster.result(), openstack, computes, old_image, ran_since, said, before)
 
 
-@one_platform
+@new_site
 def test_the_operators_guide_shows_what_a_compute_says(world: World) -> None:
     guide = (ROOT / "docs/operator.md").read_text()
     shown = guide.partition("root@compute01:/root/cephos# ./apply && ./apply --verify\n")[2]
@@ -153,7 +217,7 @@ def test_an_image_that_was_in_the_file_store_is_still_served(world: World) -> No
     assert world.openstack.download(world.old_image) == OLD_IMAGE
 
 
-@one_platform
+@new_site
 def test_an_image_of_another_store_is_copied_into_rbd_under_its_id(world: World) -> None:
     """By Glance itself, as the bundle's tool asks it; then volumes are clones of it."""
     host = world.openstack.host
@@ -182,7 +246,7 @@ def test_an_image_of_another_store_is_copied_into_rbd_under_its_id(world: World)
     assert parent == f"glance-images/{image}@snap"
 
 
-@one_platform
+@new_site
 def test_what_keeps_images_from_being_copied_is_said(world: World) -> None:
     host = world.openstack.host
     tool = f"{BUNDLE}/tools/glance-images-to-rbd"
@@ -205,7 +269,7 @@ def test_a_volume_is_a_copy_on_write_clone_of_the_image(
     assert parent == f"glance-images/{image}@snap"
 
 
-@one_platform
+@new_site
 def test_the_volume_type_of_the_runbook_leads_to_the_backend(world: World) -> None:
     """Its commands may be run again: a type that is there already is only set right."""
     runbook = (world.out / "RUNBOOK.md").read_text()
@@ -253,7 +317,7 @@ def test_a_snapshot_is_a_clone_only_where_the_site_lets_it(world: World, image: 
     host.run(*rbd, "snap", "protect", f"{disk}@shot", user="nova")
     clone = (*rbd, "clone", f"{disk}@shot", "glance-images/shot")
     done = host.run(*clone, user="nova", check=False)
-    if host.units == "debian":  # there the site says cow_snapshots: false
+    if world.before:  # there the site says cow_snapshots: false
         assert "Operation not permitted" in done.stderr
         return
     assert done.returncode == 0
@@ -287,7 +351,6 @@ def test_every_verify_passes(world: World) -> None:
         assert said.splitlines()[-1].startswith("ok            total                verify:")
 
 
-@one_platform
 def test_a_second_apply_changes_and_restarts_nothing(world: World) -> None:
     def state(host: Host) -> str:
         """Everything under /etc with inode and time, and since when units run."""
@@ -306,6 +369,7 @@ def test_a_second_apply_changes_and_restarts_nothing(world: World) -> None:
         assert state(host) == before
 
 
+@new_site
 def test_each_host_holds_its_own_keys_and_no_others(world: World) -> None:
     held = {
         host.name: set(
@@ -335,6 +399,7 @@ def test_keys_are_in_no_log_and_no_output(world: World) -> None:
         assert host.run("ls", "-A", "/run/cephos").stdout == "lock\n"
 
 
+@new_site
 def test_pools_are_as_described(world: World) -> None:
     pools = {pool["pool_name"]: pool for pool in world.ceph.json("osd", "dump")["pools"]}
     assert pools["glance-images"]["pg_autoscale_mode"] == "off"
@@ -376,7 +441,7 @@ def test_oslo_config_accepts_every_option_and_deprecates_none(world: World) -> N
         )
         deprecated = host.run("python3", "-", input=DEPRECATED).stdout.split()
         # what copy-on-write snapshots cost in this release; the other site does without
-        price = {"DEFAULT.show_multiple_locations"} if host.units == "rdo" else set()
+        price = set() if world.before else {"DEFAULT.show_multiple_locations"}
         assert set(deprecated) <= price
 
 
@@ -394,10 +459,58 @@ for section, options in sections.items():
 """
 
 
+# --- what somebody had bound by hand, as the wiki page says
+
+
+@by_hand
+def test_what_was_bound_by_hand_goes_on(world: World) -> None:
+    before, (here, there) = world.before, world.computes
+    assert before
+    assert world.openstack.download(before.image) == NEW_IMAGE
+    here.write("before")
+    here.migrate("before", there)
+    there.destroy("before")
+    # by the scheduler, which must know who serves a volume that is there
+    world.openstack.extend_volume(before.volume, 2)
+    assert (
+        world.openstack.show_volume(before.volume)["os-vol-host-attr:host"] == "controller@rbd#RBD"
+    )
+    for compute in world.computes:
+        secrets = compute.host.run("virsh", "-q", "secret-list").stdout.split()
+        assert set(before.uuids.values()) == set(secrets[::4])
+    applications = world.ceph.json("osd", "pool", "application", "get")
+    assert all("rbd" in applications[pool] for pool in ("glance-images", "nova-vms"))
+
+
+@by_hand
+def test_what_the_page_left_is_named_where_it_stands(world: World) -> None:
+    """Options that nothing reads, and keys in files that everybody may read."""
+    node1, _, controller = world.hosts
+    stores = "[glance_store] stores, [glance_store] default_store, [glance_store] rbd_store_pool"
+    left = "!! keys of this site stand in files that it does not read: /etc/ceph"
+    for host, lines in {
+        controller: (
+            f"!! /etc/glance/glance-api.conf: nothing reads {stores}, ",
+            "!! /etc/cinder/cinder.conf: nothing reads [rbd] glance_api_version\n",
+            f"{left}/client.images.key (root:root 0644), /etc/ceph/client.volumes.key (root:",
+        ),
+        node1: (
+            "!! /etc/nova/nova.conf: nothing reads [DEFAULT] disk_cachemodes\n",
+            f"{left}/ceph.client.images.keyring (root:root 0644), /etc/ceph/client.images.key (",
+            # of the same kind, but this one libvirt's step looks after
+            "keyring /etc/ceph/ceph.client.volumes.keyring (root:root 0600): was root:root 0644",
+        ),
+    }.items():
+        assert [line for line in lines if line not in world.said[host.name]] == []
+    (command,) = re.findall(r"-> if nothing else on this host reads them: (.*)", apply(node1))
+    node1.run("sh", "-c", command)
+    assert "keys of this site" not in apply(node1, "--verify")
+
+
 # --- what must be noticed
 
 
-@one_platform
+@new_site
 def test_a_wrong_secret_uuid_is_noticed_and_repaired(world: World, volume: str) -> None:
     """The test of a guest from a volume can fail; --verify says so first; apply mends it."""
     controller, compute = world.openstack.host, world.computes[0]
@@ -422,7 +535,7 @@ def test_a_wrong_secret_uuid_is_noticed_and_repaired(world: World, volume: str) 
     compute.destroy("guest")
 
 
-@one_platform
+@new_site
 def test_an_unreadable_keyring_is_noticed_and_repaired(world: World) -> None:
     controller = world.openstack.host
     controller.run("chown", "root:root", "/etc/ceph/ceph.client.images.keyring")
@@ -438,7 +551,7 @@ def test_an_unreadable_keyring_is_noticed_and_repaired(world: World) -> None:
     assert world.openstack.upload(NEW_IMAGE) in world.ceph.images("glance-images")
 
 
-@one_platform
+@new_site
 def test_a_wrong_key_in_libvirt_is_noticed_and_repaired(world: World) -> None:
     compute = world.computes[0].host
     uuid = compute.run("virsh", "-q", "secret-list").stdout.split()[0]
@@ -448,7 +561,7 @@ def test_a_wrong_key_in_libvirt_is_noticed_and_repaired(world: World) -> None:
     apply(compute, "--verify")
 
 
-@one_platform
+@new_site
 def test_changed_capabilities_are_updated_and_said(world: World) -> None:
     admin = world.ceph.host
     before = world.ceph.run("auth", "get", "client.volumes")
@@ -461,7 +574,7 @@ def test_changed_capabilities_are_updated_and_said(world: World) -> None:
     assert world.ceph.run("auth", "get", "client.volumes") == before
 
 
-@one_platform
+@new_site
 def test_a_client_that_may_do_too_much_fails_the_proof(world: World) -> None:
     """The proof of access can fail: here the capabilities are widened behind its back."""
     admin = world.ceph.host
@@ -477,7 +590,7 @@ def test_a_client_that_may_do_too_much_fails_the_proof(world: World) -> None:
 # --- the way back
 
 
-@one_platform
+@new_site
 def test_rollback_restores_every_file_and_apply_converges_again(world: World) -> None:
     host = world.openstack.host
     pristine = "/var/lib/cephos/lab/pristine"
@@ -504,7 +617,7 @@ def test_rollback_restores_every_file_and_apply_converges_again(world: World) ->
     apply(host, "--verify")
 
 
-@one_platform
+@new_site
 def test_rollback_does_not_overwrite_what_somebody_else_changed(world: World) -> None:
     host = world.computes[1].host
     host.run("sh", "-c", "echo '# mine' >>/etc/nova/nova.conf")
@@ -515,3 +628,33 @@ def test_rollback_does_not_overwrite_what_somebody_else_changed(world: World) ->
     said = apply(host, "--rollback", "--force")
     assert "images_type = rbd" not in host.read("/etc/nova/nova.conf")
     assert re.search(r"skipped .* libvirt secret .*: left alone", said)
+
+
+@by_hand
+def test_rollback_brings_back_what_was_bound_by_hand(world: World) -> None:
+    """All but the files that a test took away as it was told to."""
+    assert world.before
+    for host in world.hosts:
+        apply(host, "--rollback")
+        now, before = (
+            set(text.splitlines()) for text in (configuration(host), world.before.files[host.name])
+        )
+        assert not now - before
+        assert all(re.search(r" /etc/ceph/\S+\.key(ring)?$", line) for line in before - now)
+
+
+@by_hand
+def test_volumes_that_would_lose_their_backend_are_kept_from_it(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The page gave the backend no name, so its volumes go by what the driver calls itself."""
+    assert world.before
+    text = page_site(world.ceph.mon_host, world.before.uuids)
+    renamed = edited(("        volume_backend_name: RBD\n", ""), site=text)
+    out = compiled(tmp_path_factory.mktemp("renamed"), renamed)
+    host = world.openstack.host
+    host.put(out / "hosts/controller", "/root/renamed")
+    before = configuration(host)
+    said = apply(host, status=1, bundle="/root/renamed")
+    assert "volumes belong to …@rbd#RBD; the site says rbd" in said
+    assert configuration(host) == before

@@ -66,6 +66,12 @@ KEEP_NOVA = f"cp -a {NOVA} /root"
 RESTORE_NOVA = f"rm -rf {NOVA}; mv /root/nova.conf /etc/nova"
 REMOVE_VMS = "ceph osd pool rm vms vms --yes-i-really-really-mean-it"
 SMALL = "cp -a {0} /root/copy; mount -t tmpfs -o size=12m small {0}; cp -a /root/copy/. {0}"
+# hosts of today have newer ones, so only what virsh says of them is old
+OLD_VIRSH = (
+    "mv /usr/bin/virsh /usr/bin/virsh.real;"
+    ' printf \'#!/bin/sh\nvirsh.real "$@" | sed "{}"\n\' >/usr/bin/virsh; chmod +x /usr/bin/virsh'
+)
+RESTORE_VIRSH = "mv /usr/bin/virsh.real /usr/bin/virsh"
 STRANGE = {
     "a byte changed": Strange(
         f"{KEEP}; sed -i s/rbd/rbx/ {BUNDLE}/files/nova.conf", RESTORE,
@@ -186,6 +192,14 @@ STRANGE = {
     "libvirt stopped": Strange(
         "systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket",
         "systemctl start libvirtd.service", 69, "libvirt does not answer",
+    ),
+    "a libvirt that Nova does not start on": Strange(
+        OLD_VIRSH.format("s/daemon: .*/daemon: 5.10.0/"), RESTORE_VIRSH,
+        69, "virsh version says against daemon: 5.10.0",
+    ),
+    "a QEMU that Nova does not start on": Strange(
+        OLD_VIRSH.format("s/QEMU 7.*/QEMU 4.1.1/"), RESTORE_VIRSH,
+        69, "virsh version says hypervisor: QEMU 4.1.1",
     ),
     "a secret of that name with another UUID": Strange(
         "echo '<secret><uuid>99999999-79c5-4b5e-9d44-2f8f0e3b6a11</uuid><usage type=\"ceph\">"

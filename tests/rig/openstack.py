@@ -247,6 +247,26 @@ class OpenStack:
     def _cinder_log(self) -> str:
         return "".join(map(self.log, ("cinder-scheduler", "cinder-volume", "cinder-backup")))
 
+    def extend_volume(self, volume: str, gigabytes: int) -> None:
+        """Make a volume larger, and wait until it is.
+
+        Raises:
+            RigError: it does not become so.
+        """
+        action = {"os-extend": {"new_size": gigabytes}}
+        self._ask(
+            *("POST", f"{CINDER}/volumes/{volume}/action", *CINDER_HEADERS),
+            body=json.dumps(action).encode(),
+        )
+
+        def status() -> str | None:
+            told = self.show_volume(volume)
+            return None if told["status"] == "extending" else f"{told['status']} {told['size']} GB"
+
+        now = until(f"volume {volume} is larger", status, VOLUME_SECONDS)
+        if now != f"available {gigabytes} GB":
+            raise RigError(f"volume {volume} is {now}\n{self.log('cinder-scheduler')}")
+
     def show_volume(self, volume: str) -> dict[str, Any]:
         """What Cinder says of a volume."""
         return self._show("volume", volume)

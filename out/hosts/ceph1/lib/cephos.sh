@@ -1241,6 +1241,44 @@ not_multi_store_need() { # FILE
 not_multi_store_prove() { :; } # preflight has seen it
 
 # ---------------------------------------------------------------------------------------------------------------
+# keep_volumes FILE PATCH BACKEND…: volumes belong to HOST@BACKEND#NAME; were NAME, `volume_backend_name`, another from now on, Cinder's
+# scheduler would know nobody who serves them, and extend or retype none
+
+keep_volumes() { prove volumes "volumes of ${*:3} keep their backend" "$1" "$BUNDLE/$2" "${@:3}"; }
+
+volumes_need() { # FILE PATCH BACKEND…
+  local backend name wanted
+  # once a bundle of this site has set the name, the site may change it (--plan calls that a danger)
+  if [[ ! -f $1 || -e $STATE/merged$1 ]]; then return 0; fi
+  for backend in "${@:3}"; do
+    if [[ $(ini_value "$1" "$backend.volume_driver") != *.rbd.RBDDriver ]]; then continue; fi
+    name=$(ini_value "$1" "$backend.volume_backend_name" RBD) # what the driver calls itself otherwise
+    wanted=$(ini_value "$2" "$backend.volume_backend_name")
+    if [[ $name != "$wanted" ]]; then
+      refuse 1 "$1 has a backend [$backend] already, whose volumes belong to …@$backend#$name; the site says $wanted" \
+        "set volume_backend_name: $name for backend $backend in site.yaml; if it has no volumes: set volume_backend_name = $wanted in that section"
+    fi
+  done
+}
+
+volumes_prove() { :; } # preflight has seen it
+
+# ---------------------------------------------------------------------------------------------------------------
+# name_unread FILE SECTION.KEY…: what guides of old set where nothing reads it. It is told, since somebody relies on it, and left like every
+# line that no patch names
+
+name_unread() {
+  local setting found=''
+  if [[ $MODE != @(check|apply|verify) || ! -f $1 ]]; then return 0; fi
+  for setting in "${@:2}"; do
+    if captured "${INI_PATCH[@]}" --get "$setting" "$1"; then found+="${found:+, }[${setting%.*}] ${setting##*.}"; fi
+  done
+  if [[ -z $found ]]; then return 0; fi
+  note "!! $1: nothing reads $found"
+  advise 'older guides set it; what it was for is set where it is read, so take it out when you edit that file'
+}
+
+# ---------------------------------------------------------------------------------------------------------------
 # libvirt_secret XML NAME: libvirt holds the client's key under the site's UUID, so that guests can open their disks
 
 libvirt_secret() {
@@ -1357,6 +1395,33 @@ secret_set_value() { # UUID: KEY becomes its value, through a pipe and never by 
     # an older virsh takes the value as an argument only, but whole commands from its standard input; its history goes where the run's keys are
     HOME=$RUN XDG_CACHE_HOME=$RUN attempt 'set its value' "${VIRSH[@]}" < <(printf 'secret-set-value %s --base64 %s\n' "$1" "$KEY")
   fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# libvirt_at_least LIBVIRT QEMU: nova-compute starts on these versions or newer, and would not come back from its restart on older ones
+
+libvirt_at_least() { prove new_libvirt "libvirt is $1 or newer, and QEMU $2" "$@"; }
+
+too_old() { # LIBVIRT QEMU: one of those in OUTPUT is, and CAUSE says which
+  local said=$OUTPUT floor
+  CAUSE=''
+  for floor in "against daemon: $1" "hypervisor: QEMU $2"; do
+    if [[ $said =~ ${floor% *}\ ([0-9.]+) ]] && VERSION=${BASH_REMATCH[1]} && older_than "${floor##* }"; then
+      CAUSE+="${CAUSE:+, }${floor% *} $VERSION"
+    fi
+  done
+  [[ -n $CAUSE ]]
+}
+
+new_libvirt_need() { # LIBVIRT QEMU: whether libvirt answers at all, libvirt_secret asks
+  if command -v virsh >/dev/null && bounded "${VIRSH[@]}" version --daemon && too_old "$@"; then
+    refuse 69 "virsh version says $CAUSE" "nova-compute would not start again: update libvirt and QEMU from the site's own mirror, or correct openstack.release in site.yaml"
+  fi
+}
+
+new_libvirt_prove() { # LIBVIRT QEMU
+  attempt 'ask libvirt for its version' "${VIRSH[@]}" version --daemon
+  if too_old "$@"; then fail "virsh version says $CAUSE" "nova-compute does not start on that: update libvirt and QEMU"; fi
 }
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -11,5 +11,7 @@ cluster            ceph 5a0f8b1e-94d2-4c8c-9a1c-3f5b0b7f6e21 10.0.0.5
 install_keyring    volumes cinder:cinder 0640
 ceph_conf          files/ceph.conf
 reach_pool         volumes volumes cinder
+keep_volumes       /etc/cinder/cinder.conf files/cinder.conf ceph
 patch_ini          /etc/cinder/cinder.conf files/cinder.conf --include DEFAULT.enabled_backends=ceph
+name_unread        /etc/cinder/cinder.conf ceph.glance_api_version
 restart_on_change  cinder-volume.service

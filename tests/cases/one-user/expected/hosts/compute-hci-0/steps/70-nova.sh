@@ -6,10 +6,12 @@
 # shellcheck source=/dev/null
 . "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
 
+libvirt_at_least   6.0.0 4.2.0
 cluster            central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6789 172.18.0.104:6789
 
 install_keyring    openstack.site_1 glance:glance 0640 nova
 ceph_conf          files/central_1.conf
 reach_pool         openstack.site_1 vms nova
 patch_ini          /etc/nova/nova.conf files/nova.conf
+name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service
