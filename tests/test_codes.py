@@ -36,7 +36,7 @@ def whole(example: str) -> str:
     if not re.search(r"(?m)^[a-z]+:", example):
         return example
     site = sections((ROOT / "examples/lon1.yaml").read_text())
-    assert sections(example).keys() <= site.keys()
+    assert sections(example).keys() <= site.keys() | {"prepare"}
     return "".join((site | sections(example)).values())
 
 

@@ -23,6 +23,7 @@ from oslo_config import cfg
 from cephos import ini
 from compiling import ROOT, run
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPtSt8cCaIEORbiljBJbulyqDYmk0E3+Z9xusSNvkO94"
 FULL: dict[str, Any] = {
     "version": 1,
     "site": "thesite",
@@ -97,9 +98,13 @@ FULL: dict[str, Any] = {
         "ctl1": {"roles": ["glance", "cinder", "cinder-backup"], "platform": "debian"},
         "cmp[1-2]": {"roles": ["nova-compute"]},
     },
-    "signers": [
-        "thesigner ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPtSt8cCaIEORbiljBJbulyqDYmk0E3+Z9xusSNvkO94"
-    ],
+    "prepare": {
+        "deploy_user": {
+            "name": "thedeployer",
+            "authorized_keys": [f"{KEY} thename"],
+        }
+    },
+    "signers": [f"thesigner {KEY}"],
 }
 """A site in which everything that the schema knows is said."""
 

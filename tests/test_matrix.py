@@ -124,6 +124,7 @@ SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
         (f"client: {name}}}", "client: o}") for name in ("glance", "cinder", "nova")
     ),
     "two-platforms": (("[nova-compute]}", "[nova-compute], platform: suse}"),),
+    "prepared": (("hosts:\n", "prepare: {deploy_user: {name: deploy}}\nhosts:\n"),),
     "options": (
         ("client: glance}", "client: glance, options: {filesystem_store_datadir: /srv/images}}"),
         ("client: cinder}", "client: cinder, options: {rbd_max_clone_depth: 0}}"),

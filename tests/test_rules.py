@@ -483,6 +483,18 @@ ROWS = (
             ),
         ),
     ),
+    *(
+        Row(
+            "E228",
+            (("hosts:\n", f"prepare: {{deploy_user: {{name: {name}}}}}\nhosts:\n"),),
+            f"19:31: error[E228]: '{name}' cannot be the deploy user: {reason}",
+            (("hosts:\n", "prepare: {deploy_user: {name: deploy}}\nhosts:\n"),),
+        )
+        for name, reason in {
+            "ceph": "Ceph's packages make that user, whom its daemons run as",
+            "qemu": "on rdo a service or guests run as that user",
+        }.items()
+    ),
     Row(
         "E219",
         (*STORES, ("far:", "Glance_Store:")),

@@ -33,6 +33,7 @@ _PROOFS = frozenset(
         "name_unread",
         "not_multi_store",
         "not_overridden",
+        "packages",
         "reach_pool",
     }
 )
@@ -131,6 +132,13 @@ class _Step:
                 self._manages[target] = {
                     line.split()[1]: line for line in lines if line and not line.startswith("#")
                 }
+            case "deploy_user", [name]:
+                self._manages[f"user {name}"] = {}
+            case "authorized_keys", [name, file]:
+                keys = self._text(file).splitlines()
+                self._manages[f"authorized keys of {name}"] = dict.fromkeys(keys, "may log in")
+            case "sudo_rule", [_, file, target]:
+                self._manages[target] = {"rule": self._text(file).splitlines()[1]}
             case "trust_signers", [file]:
                 lines = self._text(file).splitlines()
                 self._manages["/etc/cephos/allowed_signers"] = {

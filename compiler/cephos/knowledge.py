@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 OptionValue = str | int | float | bool | list[str | int]
 """What a site may give an option: text, a number, a truth value or a list."""
@@ -43,16 +43,28 @@ class Unit:
     conf: str
     read_later: tuple[str, ...]
     package: str
+    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Platform:
-    """Whose packages a host runs; `units` is by role."""
+    """Whose packages a host runs; `units` is by role.
+
+    `needs` names packages, `a|b` one of two; `install` is the command that installs them.
+    """
 
     name: str
     title: str
     qemu: str
+    install: str
+    needs: tuple[str, ...]
     units: Mapping[str, Unit]
+
+    def packages(self, roles: Collection[str]) -> list[str]:
+        """Return the packages that a host of these roles needs."""
+        units = [unit for role, unit in self.units.items() if role in roles]
+        found = [*self.needs, *(name for unit in units for name in (unit.package, *unit.needs))]
+        return list(dict.fromkeys(found))
 
     def with_unit(self, role: str, name: str) -> Platform:
         """Return the same, but for the unit that a role is restarted by."""
@@ -157,6 +169,8 @@ def platforms() -> Mapping[str, Platform]:
             name=name,
             title=row["title"],
             qemu=row["qemu"],
+            install=row["install"],
+            needs=tuple(row["needs"]),
             units={
                 role: Unit(
                     unit=unit["unit"],
@@ -164,6 +178,7 @@ def platforms() -> Mapping[str, Platform]:
                     conf=unit["conf"],
                     read_later=tuple(unit["read_later"]),
                     package=unit["package"],
+                    needs=tuple(unit["needs"]),
                 )
                 for role, unit in row.items()
                 if isinstance(unit, dict)

@@ -225,6 +225,19 @@ class HostGroup:
 
 
 @dataclass(frozen=True)
+class DeployUser:
+    """An account on every host that becomes root without a password.
+
+    Only who has one of `keys` (lines of authorized_keys) logs in as it; without any, its keys are
+    not the site's business.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    path: Path
+
+
+@dataclass(frozen=True)
 class Site:
     """The whole description."""
 
@@ -236,6 +249,9 @@ class Site:
     backup: Backup | None
     nova: Nova | None
     groups: tuple[HostGroup, ...]
+    prepares: bool
+    """Whether hosts are looked after before their roles are."""
+    deploy_user: DeployUser | None
     sends_handoffs: bool
     """Whether the `ceph-admin` host copies hand-offs to their hosts."""
     signers: tuple[str, ...]
@@ -323,6 +339,8 @@ class _Builder:
             backup=self._backup(services.get("cinder", {}).get("backup")),
             nova=self._nova(services.get("nova")),
             groups=groups,
+            prepares="prepare" in self._data,
+            deploy_user=self._deploy_user(self._data.get("prepare", {}).get("deploy_user")),
             sends_handoffs=self._data.get("transport") == "scp",
             signers=tuple(self._data.get("signers", ())),
             unsound=frozenset(self._unsound),
@@ -457,6 +475,13 @@ class _Builder:
             **self._store(entry, ("services", "nova")),
             cow_snapshots=entry.get("cow_snapshots", False),
         )
+
+    @staticmethod
+    def _deploy_user(entry: dict[str, Any] | None) -> DeployUser | None:
+        if entry is None:
+            return None
+        keys = tuple(entry.get("authorized_keys", ()))
+        return DeployUser(entry["name"], keys, ("prepare", "deploy_user"))
 
     def _store(self, entry: dict[str, Any], path: Path) -> dict[str, Any]:
         """Return the fields that every store has."""

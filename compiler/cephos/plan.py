@@ -276,6 +276,8 @@ class _Profile:
 
     def build(self) -> Profile:
         roles = self._group.roles
+        if self._site.prepares:
+            self._prepare()
         if self._site.signers:
             self._signers()
         if CEPH_ADMIN in roles:
@@ -322,6 +324,43 @@ class _Profile:
         comment = f"Merged into {target}; every other line there stays as it is.{note}"
         purpose = f"what {target} must say"
         self._file(name, ini.text(comment, sections), purpose, source)
+
+    def _prepare(self) -> None:
+        platform, user = self._group.platform, self._site.deploy_user
+        self._step(
+            2,
+            "prepare",
+            "What this host needs before its roles: packages, which somebody has installed from the"
+            " site's own mirror"
+            + (
+                f"; and user {user.name}, who becomes root without a password, for those who"
+                " carry and apply bundles."
+                if user
+                else "."
+            ),
+            ("prepare",),
+            packages=platform.packages(self._group.roles),
+            install=platform.install.split(),
+            user=user,
+            rule=f"/etc/sudoers.d/cephos-{self._site.name}",
+        )
+        if user is None:
+            return
+        self._file(
+            "sudoers",
+            f"# {user.name} becomes root without a password, also without a terminal\n"
+            f"{user.name} ALL = (root) NOPASSWD: ALL\n"
+            f"Defaults:{user.name} !requiretty\n",
+            f"lets {user.name} become root (sudo)",
+            user.path,
+        )
+        if user.keys:
+            self._file(
+                "authorized_keys",
+                "".join(f"{key}\n" for key in user.keys),
+                f"who may log in as {user.name} (sshd)",
+                (*user.path, "authorized_keys"),
+            )
 
     def _signers(self) -> None:
         source: Path = ("signers",)

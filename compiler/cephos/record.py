@@ -121,6 +121,12 @@ def facts(plan: Plan) -> dict[str, Any]:
         "openstack": {"release": site.release.name},
         "signers": list(site.signers),
     }
+    if site.deploy_user:
+        _place(
+            tree,
+            site.deploy_user.path,
+            {"name": site.deploy_user.name, "authorized_keys": list(site.deploy_user.keys)},
+        )
     for cluster in site.clusters.values():
         clients: dict[str, Any] = {
             name: {

@@ -50,6 +50,13 @@ ROLES: Path = ("hosts", ANY, "roles", ANY)
 ADMINISTERED: Path = ("hosts", ANY, "clusters", ANY)
 """Places that rules rely on: where something is wrong there, a rule cannot tell what is missing."""
 
+OTHERS = {
+    "root": "it is root already",
+    "ceph": "Ceph's packages make that user, whom its daemons run as",
+    "cephadm": "Ceph's packages make that user, by whom its manager reaches the host",
+}
+"""Users that are somebody else on every platform (ceph.spec.in, debian/*.postinst of Ceph)."""
+
 EXAMPLE_UUIDS = frozenset(
     {
         # https://docs.ceph.com/en/latest/rbd/rbd-openstack/
@@ -839,6 +846,26 @@ def locks_can_be_broken(site: Site, at: Places) -> Iterator[Diagnostic]:
                 help="guests of a compute that crashed then stay down until somebody runs"
                 " tools/rbd-locks --break: leave it out if you can",
             )
+
+
+@_rule()
+def the_deploy_user_is_nobody_else(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E228: a name that packages give to a user of their own cannot be the deploy user's."""
+    if site.deploy_user is None:
+        return
+    taken = OTHERS | {
+        user: f"on {group.platform.name} a service or guests run as that user"
+        for group in site.groups
+        for user in (group.platform.qemu, *(unit.user for unit in group.platform.units.values()))
+    }
+    reason = taken.get(site.deploy_user.name)
+    if reason:
+        yield Diagnostic(
+            "E228",
+            f"{quote(site.deploy_user.name)} cannot be the deploy user: {reason}",
+            at.value((*site.deploy_user.path, "name")),
+            help="name an account that is nobody else's, such as deploy",
+        )
 
 
 @_rule(CEPH_RELEASE)

@@ -21,7 +21,16 @@ import pytest
 
 from compiling import ROOT, compiled, edited
 from real import recipe
-from real.bundles import BUNDLE, GLANCE_CLIENT, SAID, apply, carry_out, started, statuses
+from real.bundles import (
+    BUNDLE,
+    GLANCE_CLIENT,
+    SAID,
+    apply,
+    carry_out,
+    run_bundle,
+    started,
+    statuses,
+)
 from rig import Host, Rig, ceph
 from rig.libvirt import GuestRefusedError, Libvirt
 from rig.openstack import CINDER, ApiError, OpenStack, nova_disk, start_compute, unit
@@ -72,8 +81,11 @@ hosts:
 """
 
 
-def page_site(mon_host: str, uuids: dict[str, str]) -> str:
-    """Return the site of the wiki page, from what `--init recipe` writes: made one's own."""
+def page_site(mon_host: str, uuids: dict[str, str], key: str) -> str:
+    """Return the site of the wiki page, from what `--init recipe` writes: made one's own.
+
+    `key` is the public key that logs in as its deploy user.
+    """
     return edited(
         ('release: "2025.1"', "release: zed"),
         ("platform: rdo ", "platform: debian "),
@@ -87,6 +99,7 @@ def page_site(mon_host: str, uuids: dict[str, str]) -> str:
         ),
         ("    #   nova: {secret_uuid: …}", f"      nova: {{secret_uuid: {uuids['nova']}}}"),
         ("node[2-3]", "node2"),
+        ("{name: deploy}", f"{{name: deploy, authorized_keys: [{key}]}}"),
         site=(ROOT / "templates/recipe.yaml").read_text(),
     )
 
@@ -96,6 +109,8 @@ class Before:
     """What somebody had who followed the page: of each, what its service calls it."""
 
     uuids: dict[str, str]
+    key: str
+    """A public key whose other half is root's on node1."""
     image: str
     volume: str
     files: dict[str, str]
@@ -122,7 +137,9 @@ def follow_the_page(openstack: OpenStack, node1: Libvirt, node2: Libvirt, lost: 
     volume = openstack.create_volume(image)
     node1.boot("before", openstack.connect(volume))
     hosts = (node1.host, node2.host, openstack.host)
-    return Before(uuids, image, volume, {host.name: configuration(host) for host in hosts})
+    node1.host.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/deploy")
+    key = node1.host.read("/root/deploy.pub").strip()
+    return Before(uuids, key, image, volume, {host.name: configuration(host) for host in hosts})
 
 
 @dataclass(frozen=True)
@@ -174,7 +191,7 @@ def world(
         before = None if new else follow_the_page(openstack, *computes, old_image)
         monitor = cluster.result().mon_host
         if before:
-            text = page_site(monitor, before.uuids)
+            text = page_site(monitor, before.uuids, before.key)
         else:
             text = SITE.replace("FSID", FSID).replace("MONITOR", monitor)
         out = compiled(tmp_path_factory.mktemp("site"), text)
@@ -351,6 +368,7 @@ def test_every_verify_passes(world: World) -> None:
         assert said.splitlines()[-1].startswith("ok            total                verify:")
 
 
+@new_site
 def test_a_second_apply_changes_and_restarts_nothing(world: World) -> None:
     def state(host: Host) -> str:
         """Everything under /etc with inode and time, and since when units run."""
@@ -392,7 +410,9 @@ def test_each_host_holds_its_own_keys_and_no_others(world: World) -> None:
 def test_keys_are_in_no_log_and_no_output(world: World) -> None:
     clients = ("images", "volumes", "nova")
     keys = {world.ceph.run("auth", "get-key", f"client.{name}") for name in clients}
-    said = "".join(SAID + [host.read("/var/log/cephos/lab.log") for host in world.hosts])
+    said = "".join(
+        SAID + [host.run("sh", "-c", "cat /var/log/cephos/*").stdout for host in world.hosts]
+    )
     assert len(keys) == len(clients)
     assert not [key for key in keys if key in said]
     for host in world.hosts:
@@ -475,6 +495,8 @@ def test_what_was_bound_by_hand_goes_on(world: World) -> None:
     assert (
         world.openstack.show_volume(before.volume)["os-vol-host-attr:host"] == "controller@rbd#RBD"
     )
+    for host in world.hosts:
+        assert ", 0 changed" in run_bundle(host)
     for compute in world.computes:
         secrets = compute.host.run("virsh", "-q", "secret-list").stdout.split()
         assert set(before.uuids.values()) == set(secrets[::4])
@@ -486,11 +508,11 @@ def test_what_was_bound_by_hand_goes_on(world: World) -> None:
 def test_what_the_page_left_is_named_where_it_stands(world: World) -> None:
     """Options that nothing reads, and keys in files that everybody may read."""
     node1, _, controller = world.hosts
-    stores = "[glance_store] stores, [glance_store] default_store, [glance_store] rbd_store_pool"
+    stores = "[glance_store] stores, [glance_store] default_store"
     left = "!! keys of this site stand in files that it does not read: /etc/ceph"
     for host, lines in {
         controller: (
-            f"!! /etc/glance/glance-api.conf: nothing reads {stores}, ",
+            f"!! /etc/glance/glance-api.conf: nothing reads {stores}\n",
             "!! /etc/cinder/cinder.conf: nothing reads [rbd] glance_api_version\n",
             f"{left}/client.images.key (root:root 0644), /etc/ceph/client.volumes.key (root:",
         ),
@@ -505,6 +527,58 @@ def test_what_the_page_left_is_named_where_it_stands(world: World) -> None:
     (command,) = re.findall(r"-> if nothing else on this host reads them: (.*)", apply(node1))
     node1.run("sh", "-c", command)
     assert "keys of this site" not in apply(node1, "--verify")
+
+
+DEPLOYS = "/etc/sudoers.d/cephos-recipe"
+
+
+@by_hand
+def test_who_has_the_key_carries_and_applies(world: World) -> None:
+    node1, node2, _ = world.hosts
+    ssh = ("ssh", "-i", "/root/deploy", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes")
+    done = node1.run(*ssh, "deploy@node2", f"sudo -n {BUNDLE}/apply --check")
+    assert done.stdout.splitlines()[-1].startswith("ok            total                check:")
+    assert node2.run("stat", "-c", "%U:%G %a", DEPLOYS).stdout == "root:root 440\n"
+    assert node2.run("getent", "shadow", "deploy").stdout.startswith("deploy:*:")
+
+
+@by_hand
+def test_a_host_that_is_not_prepared_is_refused_before_the_first_change(world: World) -> None:
+    host = world.hosts[1]
+    for do, undo, status, said in (
+        (
+            (
+                "cp -a /var/lib/dpkg/status /root; sed -i /^Package:.qemu-block-extra$/,/^$/d"
+                " /var/lib/dpkg/status"
+            ),
+            "mv /root/status /var/lib/dpkg",
+            69,
+            "not installed: qemu-block-extra",
+        ),
+        (
+            "echo nonsense >/etc/sudoers.d/other",
+            "rm /etc/sudoers.d/other",
+            69,
+            "sudo's rules on this host are not right: ",
+        ),
+        (
+            "sed -i 's/^@includedir/# includedir/' /etc/sudoers",
+            "sed -i 's/^# includedir/@includedir/' /etc/sudoers",
+            69,
+            "sudo of this host does not read /etc/sudoers.d",
+        ),
+        (
+            "usermod --shell /usr/sbin/nologin deploy",
+            "usermod --shell /bin/bash deploy",
+            1,
+            "it is there already, and nobody's to log in as",
+        ),
+    ):
+        host.run("sh", "-ec", do)
+        try:
+            assert said in apply(host, "--check", status=status)
+        finally:
+            host.run("sh", "-ec", undo)
 
 
 # --- what must be noticed
@@ -640,7 +714,8 @@ def test_rollback_brings_back_what_was_bound_by_hand(world: World) -> None:
             set(text.splitlines()) for text in (configuration(host), world.before.files[host.name])
         )
         assert not now - before
-        assert all(re.search(r" /etc/ceph/\S+\.key(ring)?$", line) for line in before - now)
+        assert all(re.search(r"/etc/ceph/\S+\.key(ring)?( |$)", line) for line in before - now)
+        assert host.run("test", "-e", DEPLOYS, check=False).returncode
 
 
 @by_hand
@@ -649,7 +724,7 @@ def test_volumes_that_would_lose_their_backend_are_kept_from_it(
 ) -> None:
     """The page gave the backend no name, so its volumes go by what the driver calls itself."""
     assert world.before
-    text = page_site(world.ceph.mon_host, world.before.uuids)
+    text = page_site(world.ceph.mon_host, world.before.uuids, world.before.key)
     renamed = edited(("        volume_backend_name: RBD\n", ""), site=text)
     out = compiled(tmp_path_factory.mktemp("renamed"), renamed)
     host = world.openstack.host

@@ -1458,6 +1458,141 @@ tmpfiles_do() { # SOURCE TARGET
 }
 
 # ---------------------------------------------------------------------------------------------------------------
+# packages COMMAND… -- PACKAGE…: they are installed (`a|b`: one of them), or named with the COMMAND that installs them. Nothing is
+# fetched from here: where packages come from is the site's own
+
+packages() {
+  local command=''
+  while [[ $1 != -- ]]; do
+    command+="$1 "
+    shift
+  done
+  prove packages "packages ${*:2}" "${command% }" "${@:2}"
+}
+
+packages_need() { if missing_packages "$@"; then refuse 69 "not installed: ${MISSING[*]}" "from the site's own mirror: $1 ${MISSING[*]%%|*}"; fi; }
+
+packages_prove() { if missing_packages "$@"; then fail "not installed: ${MISSING[*]}" "from the site's own mirror: $1 ${MISSING[*]%%|*}"; fi; }
+
+missing_packages() { # COMMAND PACKAGE…: MISSING are those of which none is installed; 1 if there are none
+  local wanted name names
+  MISSING=()
+  for wanted in "${@:2}"; do
+    IFS='|' read -ra names <<<"$wanted"
+    for name in "${names[@]}"; do
+      if has_package "$1" "$name"; then continue 2; fi
+    done
+    MISSING+=("$wanted")
+  done
+  ((${#MISSING[@]}))
+}
+
+has_package() { # COMMAND PACKAGE
+  if [[ $1 == apt-get* ]]; then
+    # shellcheck disable=SC2016 # dpkg-query expands it
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$2" 2>/dev/null) == installed* ]]
+  else
+    rpm -q --quiet --whatprovides "$2"
+  fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# deploy_user NAME              an account for those who carry and apply bundles; no password lets anybody in
+# authorized_keys NAME FILE     these keys log in as it, and no others
+# sudo_rule NAME FILE TARGET    it becomes root without a password
+
+deploy_user() { WHY_LEFT="somebody may be logged in as it; without its rule it is nobody (to remove it: userdel -r $1)" act deploy_user '' "user $1" "$1"; }
+
+deploy_user_need() { # NAME
+  local uid shell
+  if ! getent passwd "$1" >/dev/null; then
+    need_command useradd 'passwd or shadow-utils'
+    if getent group "$1" >/dev/null; then refuse 1 'there is a group of that name, and no such user' 'name another deploy user in site.yaml, or remove that group'; fi
+    return 0
+  fi
+  IFS=: read -r _ _ uid _ _ _ shell < <(getent passwd "$1")
+  if ((uid == 0)) || [[ $shell == */@(nologin|false) ]]; then
+    refuse 1 "it is there already, and nobody's to log in as (uid $uid, shell $shell)" 'name another deploy user in site.yaml'
+  fi
+}
+
+deploy_user_compare() { if ! getent passwd "$1" >/dev/null; then DIFFERS='is made'; fi; } # NAME
+
+deploy_user_do() { attempt 'make it' useradd --create-home --home-dir "/home/$1" --shell /bin/bash --password '*' "$1"; } # NAME
+
+authorized_keys() { # NAME FILE
+  local home="/home/$1" entry
+  if entry=$(getent passwd "$1"); then IFS=: read -r _ _ _ _ _ home _ <<<"$entry"; fi
+  act authorized_keys "$home/.ssh/authorized_keys" "authorized keys of $1 as in $2" "$home/.ssh/authorized_keys" "$1" "$BUNDLE/$2"
+}
+
+authorized_keys_need() { # TARGET NAME FILE: what lies in a home is its owner's, and may lead anywhere
+  local place
+  for place in "${1%/*}" "$1"; do
+    if [[ -L $place ]]; then refuse 1 "$place is a symbolic link" 'put a folder or file in its place'; fi
+  done
+}
+
+authorized_keys_compare() { # TARGET NAME FILE
+  if [[ ! -e $1 ]]; then
+    DIFFERS='is installed'
+  elif [[ $(digest_of "$1") != $(digest_of "$3") ]]; then
+    DIFFERS='is replaced'
+  elif [[ $(stat -c '%U 0%a' -- "$1") != "$2 0600" ]]; then
+    DIFFERS="was $(stat -c '%U 0%a' -- "$1")"
+  fi
+}
+
+authorized_keys_diff() { file_diff "$1" "$3"; } # TARGET NAME FILE
+
+authorized_keys_do() { # TARGET NAME FILE
+  local group
+  group=$(id -gn -- "$2")
+  if [[ ! -d ${1%/*} ]]; then install -d -m 0700 -o "$2" -g "$group" -- "${1%/*}"; fi
+  attempt 'write it' replace_file --mode 0600 --owner "$2:$group" "$1" <"$3"
+}
+
+file_diff() { # TARGET FILE
+  local old=$1
+  if [[ ! -e $old ]]; then old=/dev/null; fi
+  diff -u -- "$old" "$2" || (($? == 1))
+}
+
+sudo_rule() { act sudo_rule "$3" "$3 as in $2" "$3" "$1" "$BUNDLE/$2"; }
+
+sudo_rule_need() { # TARGET NAME FILE: sudo reads all of its rules or none
+  need_command visudo sudo
+  if ! command -v visudo >/dev/null; then return 0; fi
+  if ! captured visudo -cf "$3"; then refuse 65 "sudo does not understand it: $CAUSE" 'the sudo of this host is too old for it: add the rule by hand, and leave out prepare.deploy_user'; fi
+  if ! captured visudo -c; then
+    refuse 69 "sudo's rules on this host are not right: $CAUSE" 'look at: visudo -c'
+  elif ! grep -qsE '^[@#]includedir[[:space:]]+/etc/sudoers\.d/?[[:space:]]*$' /etc/sudoers /usr/etc/sudoers; then
+    refuse 69 'sudo of this host does not read /etc/sudoers.d' "add this line with visudo: @includedir /etc/sudoers.d"
+  fi
+}
+
+sudo_rule_compare() { # TARGET NAME FILE
+  if [[ ! -e $1 ]]; then
+    DIFFERS='is installed'
+  elif [[ $(digest_of "$1") != $(digest_of "$3") ]]; then
+    DIFFERS='is replaced'
+  elif [[ $(stat -c '%U:%G 0%a' -- "$1") != 'root:root 0440' ]]; then
+    DIFFERS="was $(stat -c '%U:%G 0%a' -- "$1")"
+  fi
+}
+
+sudo_rule_diff() { file_diff "$1" "$3"; } # TARGET NAME FILE
+
+sudo_rule_do() { # TARGET NAME FILE: a rule that sudo cannot read would shut everybody out
+  attempt 'check it' visudo -cf "$3"
+  attempt 'write it' replace_file --mode 0440 --owner root:root "$1" <"$3"
+}
+
+sudo_rule_prove() { # TARGET NAME FILE
+  if ! bounded runuser -u "$2" -- sudo -n true; then fail "$2 does not become root: $CAUSE" "try it: runuser -u $2 -- sudo -n true"; fi
+}
+
+# ---------------------------------------------------------------------------------------------------------------
 # trust_signers FILE: from now on this host runs only bundles that one of these signed
 
 trust_signers() { WHY_LEFT='the next bundle must be signed too' act signers '' "$SIGNERS as in $1" "$BUNDLE/$1"; }
@@ -1468,11 +1603,7 @@ signers_compare() { # FILE
   if [[ $(digest_of "$1") != $(digest_of "$SIGNERS") ]]; then DIFFERS='is installed'; fi
 }
 
-signers_diff() { # FILE
-  local old=$SIGNERS
-  if [[ ! -e $old ]]; then old=/dev/null; fi
-  diff -u -- "$old" "$1" || (($? == 1))
-}
+signers_diff() { file_diff "$SIGNERS" "$1"; } # FILE
 
 signers_do() { # FILE
   if [[ ! -d ${SIGNERS%/*} ]]; then install -d -m 0755 -- "${SIGNERS%/*}"; fi

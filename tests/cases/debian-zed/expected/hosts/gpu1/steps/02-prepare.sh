@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# What this host needs before its roles: packages, which somebody has installed from the site's own
+# mirror; and user deploy, who becomes root without a password, for those who carry and apply bundles.
+#
+# The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 02.
+# shellcheck source=/dev/null
+. "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
+
+packages         dnf install -- ceph-common openstack-nova-compute 'python3-rbd|python-rbd' libvirt-client 'qemu-kvm-block-rbd|qemu-kvm-ev|qemu-kvm-rhev'
+deploy_user      deploy
+authorized_keys  deploy files/authorized_keys
+sudo_rule        deploy files/sudoers /etc/sudoers.d/cephos-zed-2
