@@ -221,6 +221,11 @@ STRANGE = {
         f"virsh -q secret-undefine {UUID}",
         1, "libvirt already uses this UUID for 'ceph mine'",
     ),
+    "Ceph's programs in containers only": Strange(
+        "mv /usr/bin/ceph /root; ln -s /bin/true /usr/sbin/cephadm",
+        "mv /root/ceph /usr/bin; rm /usr/sbin/cephadm",
+        69, "Ceph's programs are in cephadm's containers only", "admin",
+    ),
     "a pool that belongs to CephFS": Strange(
         "ceph osd pool application enable volumes cephfs --yes-i-really-mean-it",
         "ceph osd pool application disable volumes cephfs --yes-i-really-mean-it",

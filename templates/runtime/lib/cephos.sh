@@ -349,6 +349,11 @@ need_admin() { # this host administers the cluster that the site describes; 1 if
   local rc=0 answer=$RUN/admin-$CLUSTER
   if [[ -e $answer ]]; then return "$(<"$answer")"; fi # one question per run is enough
   printf '1\n' >"$answer"
+  # `cephadm shell` sees no file of this host but those that it is given, and keys would have to be among them
+  if command -v cephadm >/dev/null && ! command -v ceph >/dev/null; then
+    WHAT='' refuse 69 "Ceph's programs are in cephadm's containers only" "give this host its own, from the site's own mirror (package ceph-common) or by: cephadm install ceph-common"
+    return 1
+  fi
   need_command ceph ceph-common
   need_command rbd ceph-common
   if ! command -v ceph >/dev/null; then return 1; fi

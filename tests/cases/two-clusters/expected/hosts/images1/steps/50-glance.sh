@@ -13,5 +13,5 @@ ceph_conf          files/ceph.conf
 reach_pool         images images glance
 keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
-name_unread        /etc/glance/glance-api.conf glance_store.stores glance_store.default_store glance_store.rbd_store_pool glance_store.rbd_store_user glance_store.rbd_store_ceph_conf
+name_unread        /etc/glance/glance-api.conf glance_store.stores glance_store.default_store
 restart_on_change  openstack-glance-api.service
