@@ -18,5 +18,7 @@ install_keyring    volumes cinder:cinder 0640
 ceph_conf          files/flash.conf
 reach_pool         volumes volumes cinder
 
+keep_volumes       /etc/cinder/cinder.conf files/cinder.conf slow fast
 patch_ini          /etc/cinder/cinder.conf files/cinder.conf --include DEFAULT.enabled_backends=slow,fast
+name_unread        /etc/cinder/cinder.conf slow.glance_api_version fast.glance_api_version
 restart_on_change  cinder-volume.service

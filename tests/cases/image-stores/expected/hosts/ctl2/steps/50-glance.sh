@@ -23,4 +23,5 @@ reach_pool         images images glance
 
 keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf slow:rbd archive:rbd fast:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=slow:rbd,archive:rbd,fast:rbd,file:file,http:http
+name_unread        /etc/glance/glance-api.conf glance_store.stores glance_store.default_store
 restart_on_change  glance-api.service
