@@ -34,6 +34,7 @@ FULL: dict[str, Any] = {
             "release": "squid",
             "keys": "made",
             "caps": "profile",
+            "min_compat_client": "mimic",
             "fsid": "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10",
             "mon_host": ["themon"],
             "pools": {

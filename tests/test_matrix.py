@@ -115,6 +115,7 @@ SHAPES: dict[str, tuple[tuple[str, str], ...]] = {
         ("client: cinder}", "client: cinder, volume_type: fast, volume_backend_name: nvme}"),
     ),
     "trash": (("client: cinder}", "client: cinder, trash: schedule}"),),
+    "oldest-client": (("    mon_host:", "    min_compat_client: luminous\n    mon_host:"),),
     "sent": (("hosts:\n", "transport: scp\nhosts:\n"),),
     "signed": (("hosts:\n", f"signers: [{SIGNER}]\nhosts:\n"),),
     "fixed-uuid": (

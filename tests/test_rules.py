@@ -582,6 +582,12 @@ ROWS = (
         (*STORES, ('"2025.1"', "train"), ("true}", "true, copy_on_write: false}")),
     ),
     Row(
+        "E231",
+        (("squid", "quincy"), ("    mon_host", "    min_compat_client: reef\n    mon_host")),
+        "8:24: error[E231]: quincy knows no clients of reef",
+        (("squid", "reef"), ("    mon_host", "    min_compat_client: reef\n    mon_host")),
+    ),
+    Row(
         "E221",
         ((NOVA, "client: admin}"),),
         "18:29: error[E221]: client 'admin' is the cluster's administrator; a service needs"
@@ -773,14 +779,48 @@ ROWS = (
 )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.code}-{row.wrong[0][1][:30]!r}")
+FORMS = (
+    Row(
+        "E105",
+        (*STORES, ("far: {", "os_glance_far: {")),
+        "15:21: error[E105]: services.glance.stores: the name 'os_glance_far' does not have the"
+        " right form: a store name is letters, digits, underscores and hyphens; it begins with a"
+        " letter or digit, and not with os_glance_; did you mean 'os-glance-far'?",
+        STORES,
+    ),
+    Row(
+        "E101",
+        (*STORES, ("glance: {stores", "glance: {pool: images, stores")),
+        "15:12: error[E101]: 'pool' is not allowed in services.glance: each of the stores has its"
+        " own",
+        STORES,
+    ),
+    Row(
+        "E102",
+        (*STORES, ("default: near, ", "")),
+        "15:3: error[E102]: services.glance lacks the key 'default'",
+        STORES,
+    ),
+    Row(
+        "E101",
+        ((GLANCE, "client: glance, all_locations: true}"),),
+        "14:42: error[E101]: 'all_locations' is not allowed in services.glance: it is about"
+        " `stores`",
+    ),
+)
+"""What the schema says of one store, and of several."""
+
+
+@pytest.mark.parametrize(
+    "row", [*ROWS, *FORMS], ids=lambda row: f"{row.code}-{row.wrong[0][1][:30]!r}"
+)
 def test_fires_with_these_words_at_this_place(tmp_path: Path, row: Row) -> None:
     ran = run(tmp_path, "site.yaml", "--check", site=edited(*row.wrong))
     assert ran.heads() == [f"site.yaml:{line}" for line in row.said.splitlines()]
     assert ran.status == (1 if row.code.startswith("E") else 0)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.code}-{row.near[:1]!r}")
+@pytest.mark.parametrize("row", [*ROWS, *FORMS], ids=lambda row: f"{row.code}-{row.near[:1]!r}")
 def test_does_not_fire_one_step_beside(tmp_path: Path, row: Row) -> None:
     ran = run(tmp_path, "site.yaml", "--check", site=edited(*row.near))
     assert (ran.status, ran.heads()) == (0, [])

@@ -90,7 +90,7 @@ CATALOGUE: Mapping[str, str] = {
     "E226": "store of images that is not there, or not decided",
     "E227": "several stores of images in a release that knows one",
     "E228": "deploy user that is somebody else already",
-    "E231": "pool setting that its Ceph release needs or does not have",
+    "E231": "setting of a pool or cluster that its Ceph release needs or does not have",
     "E232": "unit of a service that must be named",
     "E241": "setting that nothing would follow from",
     # W3xx: allowed, but probably not meant

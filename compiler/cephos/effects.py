@@ -105,6 +105,9 @@ class _Step:
                 self._manages[f"trash of pool {pool} of cluster {self._cluster}"] = {
                     "purged every": interval
                 }
+            case "min_compat_client", [release]:
+                thing = f"oldest client of cluster {self._cluster} is of {release}"
+                self._manages[thing] = {}
             case "erasure_profile", [name, *_]:
                 self._manages[f"erasure code profile {name} of cluster {self._cluster}"] = {}
             case "data_pool", [name, *_]:
@@ -121,7 +124,7 @@ class _Step:
             case "ceph_conf", [patch]:
                 self._manages[f"/etc/ceph/{self._cluster}.conf"] = self._settings(patch)
             case "patch_ini", [target, patch, *options]:
-                included = (item for item in options if item != "--include")
+                included = (item for item in options if not item.startswith("--"))
                 self._manages[target] = self._settings(patch) | dict(map(_included, included))
             case "libvirt_secret", [xml, _]:
                 secret = libvirt.parse(self._text(xml))

@@ -98,6 +98,8 @@ class Cluster:
     """Whether capabilities have the form that was before profiles."""
     delivered: bool
     """Whether another team makes its pools, users and keys, and no host of the site does."""
+    min_compat_client: Release | None
+    """The oldest release that its clients may have; None leaves that as it is."""
     path: Path
 
     @property
@@ -281,6 +283,14 @@ class Site:
         groups = (group for group in self.groups if cluster.name in group.clusters)
         return [name for group in groups for name in group.names]
 
+    def host_of(self, backend: Backend) -> str | None:
+        """Return HOST of `HOST@BACKEND#POOL`, to which Cinder has the backend's volumes belong."""
+        given = (backend.options.get(f"{place}backend_host") for place in ("", "<backend>."))
+        hosts = (
+            name for group in self.groups if backend.name in group.backends for name in group.names
+        )
+        return next((str(host) for host in (*given, *hosts) if host), None)
+
     def backends_of(self, group: HostGroup) -> list[Backend]:
         """Return the backends that each host of the group runs."""
         return [backend for backend in self.backends if backend.name in group.backends]
@@ -399,6 +409,9 @@ class _Builder:
             },
             classic_caps=entry.get("caps") == "classic",
             delivered=entry.get("keys") == "delivered",
+            min_compat_client=knowledge.release_names("ceph").get(
+                entry.get("min_compat_client", "")
+            ),
             path=path,
         )
 

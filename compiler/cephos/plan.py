@@ -301,7 +301,7 @@ class _Profile:
             platform=self._group.platform,
             steps=tuple(self._steps),
             files=tuple(self._files),
-            keyrings=tuple(services.keyrings(self._site, self._group)),
+            keyrings=tuple(self._held),
             handoffs=() if CEPH_ADMIN in roles else tuple(self._handoffs()),
             tools=tuple(self._tools()),
         )
@@ -378,12 +378,11 @@ class _Profile:
         )
 
     def _handoffs(self) -> Iterator[Handoff]:
-        keyrings = services.keyrings(self._site, self._group)
         if self._delivered:
-            yield Handoff(None, "", tuple(keyrings))
+            yield Handoff(None, "", tuple(self._held))
             return
         for cluster in self._site.clusters.values():
-            held = tuple(key for key in keyrings if key.cluster == cluster.name)
+            held = tuple(key for key in self._held if key.cluster == cluster.name)
             if held:
                 (source,) = self._site.administrators(cluster)  # rule E215
                 yield Handoff(source, self._of(cluster, "."), held)
@@ -464,9 +463,12 @@ class _Profile:
             ("hosts",),
         )
 
+    @property
+    def _held(self) -> list[services.Keyring]:
+        return services.keyrings(self._site, self._group)
+
     def _ceph_conf(self) -> None:
-        held = dict.fromkeys(key.cluster for key in services.keyrings(self._site, self._group))
-        for name in held:
+        for name in dict.fromkeys(key.cluster for key in self._held):
             cluster = self._site.clusters[name]
             sections = services.ceph_conf(self._site, self._group, cluster)
             self._patch(f"{cluster.name}.conf", cluster.conf, sections, cluster.path)
@@ -528,6 +530,8 @@ class _Profile:
         keys = services.guest_keyrings(self._site)
         nova = self._site.nova
         assert nova  # noqa: S101  # rule E206
+        confs = {self._site.clusters[key.cluster].conf for key in self._held}
+        apart = services.QEMU_CEPH_CONF not in confs
         self._step(
             60,
             "libvirt",
@@ -547,7 +551,11 @@ class _Profile:
                 }
                 for name in dict.fromkeys(key.cluster for key in keys)
             ],
+            guests_conf=apart,
         )
+        if apart:
+            sections = services.guests_ceph_conf(self._site)
+            self._patch("ceph.conf", services.QEMU_CEPH_CONF, sections, ("services", "nova"))
         for key, source in keys.items():
             cluster = self._site.clusters[key.cluster]
             fixed = (*cluster.path, "clients", key.client)

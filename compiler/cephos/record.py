@@ -145,6 +145,9 @@ def facts(plan: Plan) -> dict[str, Any]:
                 "release": cluster.release.name,
                 "fsid": cluster.fsid,
                 "mon_host": list(cluster.mon_host),
+                "min_compat_client": cluster.min_compat_client.name
+                if cluster.min_compat_client
+                else "as it is",
                 "pools": {name: _plain(pool) for name, pool in cluster.pools.items()},
                 "clients": clients,
             },
@@ -156,6 +159,9 @@ def facts(plan: Plan) -> dict[str, Any]:
     for store in site.stores():
         if not isinstance(store, ImageStore):
             _place(tree, store.path, _plain(store))
+    for backend in site.backends:
+        # to which its volumes belong
+        _place(tree, (*backend.path, "host"), site.host_of(backend))
     return tree
 
 
@@ -196,7 +202,7 @@ def _fact(value: Any) -> Any:
     return value
 
 
-def _place(tree: dict[str, Any], path: Path, value: dict[str, Any]) -> None:
+def _place(tree: dict[str, Any], path: Path, value: Any) -> None:
     for key in path[:-1]:
         tree = tree.setdefault(str(key), {})
     tree[str(path[-1])] = value

@@ -903,6 +903,20 @@ def pools_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
                     )
 
 
+@_rule(CEPH_RELEASE)
+def clusters_know_their_oldest_client(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E231: a cluster can demand no release of its clients that came after it."""
+    for cluster in site.clusters.values():
+        oldest = cluster.min_compat_client
+        if oldest and oldest.order > cluster.release.order:
+            yield Diagnostic(
+                "E231",
+                f"{cluster.release.name} knows no clients of {oldest.name}",
+                at.value((*cluster.path, "min_compat_client")),
+                help="clones of version 2 need mimic, the balancer's upmap luminous",
+            )
+
+
 @_rule(*STORES, *CLUSTERS, (*POOLS, "data_pool"))
 def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W301: a pool that no service stores in."""

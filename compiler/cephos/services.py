@@ -41,6 +41,16 @@ Not below /run/ceph: that is ceph:ceph 0770 (ceph-common's tmpfiles.d), so neith
 could enter.
 """
 
+GUEST_SETTINGS = {
+    "admin_socket": f"{GUEST_SOCKETS}/$cluster-$name.$pid.$cctid.asok",
+    "log_file": f"{GUEST_LOGS}/$cluster-$name.$pid.log",
+}
+
+QEMU_CEPH_CONF = "/etc/ceph/ceph.conf"
+"""What QEMU reads, of whatever cluster a disk is: libvirt names no file, and librados then looks
+there (block/rbd.c: rados_conf_read_file).
+"""
+
 MANAGED: Mapping[str, Mapping[str, str]] = {
     "glance": {
         "DEFAULT.enabled_backends": "the stores of the site",
@@ -337,9 +347,17 @@ def ceph_conf(site: Site, group: HostGroup, cluster: Cluster) -> Sections:
             # the services have no option of their own for it
             section["rbd_default_data_pool"] = data_pool
         if NOVA in group.roles and store.for_guests:
-            section["admin_socket"] = f"{GUEST_SOCKETS}/$cluster-$name.$pid.$cctid.asok"
-            section["log_file"] = f"{GUEST_LOGS}/$cluster-$name.$pid.log"
+            section |= GUEST_SETTINGS
+    if NOVA in group.roles and cluster.conf == QEMU_CEPH_CONF:
+        for name, settings in guests_ceph_conf(site).items():
+            sections.setdefault(name, {}).update(settings)
     return sections
+
+
+def guests_ceph_conf(site: Site) -> Sections:
+    """Return what ceph.conf of a compute must say of guests' clients of every cluster."""
+    clients = (key.client for key in guest_keyrings(site))
+    return {f"client.{client}": dict(GUEST_SETTINGS) for client in clients}
 
 
 def secret_usage(keyring: Keyring) -> str:

@@ -72,7 +72,7 @@ services:
   cinder:
     backends:
       rbd: {{cluster: ceph, pool: volumes, client: volumes, volume_type: capacity}}
-      flash: {{cluster: flash, pool: volumes, client: volumes, volume_type: fast}}
+      flash: {{cluster: flash, pool: volumes, client: fast, volume_type: fast}}
     backup: {{cluster: flash, pool: backups, client: backups}}
   nova: {{cluster: ceph, pool: vms, client: nova}}
 hosts:
@@ -149,7 +149,7 @@ def data_pool(cluster: Ceph, image: str) -> str | None:
 def test_every_cluster_has_its_own_pools_and_users(world: World) -> None:
     assert set(world.ceph.run("osd", "pool", "ls").split()) >= {"images", "volumes", "vms"}
     assert not {"vms", "cold"}.intersection(world.flash.run("osd", "pool", "ls").split())
-    keys = {each.run("auth", "get-key", "client.volumes") for each in (world.ceph, world.flash)}
+    keys = {each.run("auth", "get-key", "client.images") for each in (world.ceph, world.flash)}
     assert len(keys) == 2
     for cluster, stranger in ((world.flash, "client.nova"), (world.ceph, "client.backups")):
         assert cluster.run("auth", "get-key", stranger, check=False) == ""
@@ -220,6 +220,9 @@ def test_a_guest_writes_to_a_volume_of_each_cluster(world: World, volume: str) -
         world.compute.boot("guest", world.openstack.connect(its))
         world.compute.write("guest")
         world.compute.destroy("guest")
+    # QEMU reads ceph.conf alone, whatever the cluster
+    logs = world.compute.host.run("ls", "/var/log/ceph-guests").stdout
+    assert set(re.findall("client.([a-z]+)", logs)) >= {"volumes", "fast"}
 
 
 def test_the_backend_that_was_enabled_before_still_is(world: World) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import ROOT, compiled
-from real.bundles import BUNDLE, apply, statuses
+from real.bundles import BUNDLE, apply, run_bundle, statuses
 from rig import Host, Rig, ceph
 from rig.waiting import until
 
@@ -122,6 +122,7 @@ clusters:
     release: pacific
     fsid: FSID
     mon_host: [192.168.8.11]
+    min_compat_client: mimic
     pools: {volumes: {pg_num: 8, autoscale: "off"}}
 services:
   cinder: {backends: {rbd: {pool: volumes, client: cinder, trash: schedule}}}
@@ -144,3 +145,28 @@ def test_ceph_empties_the_trash_where_the_site_says_so(cluster: Ceph, tmp_path: 
     host.run("rbd", "trash", "purge", "schedule", "add", "--pool", "volumes", "1h")
     assert "0 changed" in apply(host)
     assert host.run(*schedule).stdout == "every 1h\n"
+
+
+def test_older_clients_are_refused_where_the_site_says_so(cluster: Ceph, tmp_path: Path) -> None:
+    """As the bundle of the test above did; Ceph's own refusal ends a run, and says why."""
+    host = cluster.host
+
+    def oldest() -> str:
+        return str(cluster.json("osd", "dump")["require_min_compat_client"])
+
+    assert oldest() == "mimic"
+    said = apply(host, "--rollback")
+    assert (
+        "skipped       20-clients           oldest client of cluster ceph is of mimic: left" in said
+    )
+    for release, becomes in (("luminous", "mimic"), ("octopus", "octopus"), ("quincy", "octopus")):
+        site = SITE.replace("pacific", "quincy").replace("mimic", release)
+        out = compiled(tmp_path, site.replace("FSID", cluster.run("fsid").strip()))
+        host.put(out / "hosts/ceph1", BUNDLE)
+        if release == "quincy":  # of which this cluster has not heard yet
+            said = run_bundle(host, status=1)
+            assert "cannot refuse older clients: Error EINVAL: " in said
+            assert "-> upgrade these clients" in said
+        else:
+            apply(host)
+        assert oldest() == becomes

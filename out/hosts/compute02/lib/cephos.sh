@@ -602,6 +602,28 @@ trash_schedule_do() { # POOL INTERVAL
 }
 
 # ---------------------------------------------------------------------------------------------------------------
+# min_compat_client RELEASE: the cluster refuses clients that are older; never lowered, and never forced on clients that are connected
+
+min_compat_client() {
+  WHY_LEFT='what newer clients have made may need it' act compat '' "oldest client of cluster $CLUSTER is of $1" "$@"
+}
+
+compat_need() { need_admin || :; }
+
+compat_compare() { # RELEASE
+  attempt 'ask for its oldest client' "${CEPH[@]}" osd dump
+  # releases are named in the order of the alphabet
+  if [[ ! $OUTPUT =~ require_min_compat_client\ ([a-z]+) || ${BASH_REMATCH[1]} < $1 ]]; then
+    DIFFERS="older ones are refused from now on${BASH_REMATCH[1]:+ (it was ${BASH_REMATCH[1]})}"
+  fi
+}
+
+compat_do() { # RELEASE: without --yes-i-really-mean-it, so Ceph refuses while an older client is connected, and says of which release
+  ADVICE="upgrade these clients, which 'ceph features' counts, and 'ceph tell mon.* sessions' names from Octopus on; or take min_compat_client out of site.yaml" \
+    attempt 'refuse older clients' "${CEPH[@]}" osd set-require-min-compat-client "$1"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
 # erasure_profile NAME KEY=VALUE…: an erasure code that pools are made with; one that exists is never changed
 
 erasure_profile() { act profile '' "erasure code profile $1 of cluster $CLUSTER" "$@"; }

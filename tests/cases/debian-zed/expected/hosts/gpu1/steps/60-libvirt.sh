@@ -12,4 +12,5 @@ install_keyring  nova nova:nova 0640
 libvirt_secret   files/secret-west.client.nova.xml nova
 install_keyring  cinder root:root 0600
 libvirt_secret   files/secret-west.client.cinder.xml cinder
+patch_ini        /etc/ceph/ceph.conf files/ceph.conf --create
 tmpfiles         files/cephos-guests.conf /etc/tmpfiles.d/cephos-guests.conf

@@ -5,24 +5,26 @@
 # shellcheck source=/dev/null
 . "${BASH_SOURCE[0]%/*}/../lib/cephos.sh"
 
-cluster  west 8f1d3c52-62a4-4be0-8f0e-6b5c4f0d9a11 mon1.west.example 10.4.0.12:6789 '[fd00:4::13]:3300'
+cluster            west 8f1d3c52-62a4-4be0-8f0e-6b5c4f0d9a11 mon1.west.example 10.4.0.12:6789 '[fd00:4::13]:3300'
 
-client   glance \
+min_compat_client  mimic
+
+client             glance \
   mon 'profile rbd' \
   osd 'profile rbd pool=images, profile rbd-read-only pool=volumes, profile rbd-read-only pool=vms' \
   mgr 'profile rbd pool=images'
 
-client   cinder \
+client             cinder \
   mon 'profile rbd' \
   osd 'profile rbd pool=volumes, profile rbd-read-only pool=images' \
   mgr 'profile rbd pool=volumes'
 
-client   cinder-backup \
+client             cinder-backup \
   mon 'profile rbd' \
   osd 'profile rbd pool=backups' \
   mgr 'profile rbd pool=backups'
 
-client   nova \
+client             nova \
   mon 'profile rbd' \
   osd 'profile rbd pool=vms, profile rbd pool=images' \
   mgr 'profile rbd pool=vms, profile rbd pool=images'

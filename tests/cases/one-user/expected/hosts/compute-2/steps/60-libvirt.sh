@@ -10,4 +10,5 @@ cluster          central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:678
 
 install_keyring  openstack.site_1 nova:nova 0640
 libvirt_secret   files/secret-central_1.client.openstack.site_1.xml openstack.site_1
+patch_ini        /etc/ceph/ceph.conf files/ceph.conf --create
 tmpfiles         files/cephos-guests.conf /etc/tmpfiles.d/cephos-guests.conf
