@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from real.bundles import strip_comments
 from real.kills_on_host import FOLDERS
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ ExecStart=
 ExecStart=/usr/lib/alive/sleep infinity
 """
 """What a service does here is proven elsewhere: these tests restart it hundreds of times."""
-UNCOMMENTED = "sed -i '/^ *#/d; /^ *$/d' /etc/glance/*.conf /etc/cinder/*.conf /etc/nova/*.conf"
-"""Long comments make runs long, and nothing else."""
 MARKED = """
 for file in /etc/ceph/ceph.conf /etc/glance/*-api.conf /etc/cinder/cinder.conf /etc/nova/nova.conf
 do
@@ -89,7 +88,8 @@ class Victim:
         """Make it fit for hundreds of runs, and remember it so as `before`."""
         self.host.put(HERE / "kills_on_host.py", TOOL)
         self._tool("begin")
-        self.host.run("sh", "-ec", UNCOMMENTED + MARKED)
+        strip_comments(self.host)
+        self.host.run("sh", "-ec", MARKED)
         for unit in self.services:
             self.host.write(f"/etc/systemd/system/{unit}.service.d/still.conf", STILL)
         if self.services:
