@@ -89,6 +89,14 @@ def options(service: str, release: str = RELEASE) -> dict[str, Any]:
     return described
 
 
+def source(path: str, release: str = RELEASE) -> str:
+    """Return the text of a module of a service: of one of PACKAGES, or Debian's."""
+    if release == DEBIAN:
+        return (base.path() / "usr/lib/python3/dist-packages" / path).read_text()
+    (found,) = python(release).parents[1].glob(f"lib/python*/site-packages/{path}")
+    return found.read_text()
+
+
 def _in_debian(program: str) -> list[str]:
     """Return how a program of the rig's tree is run: it sees no other file, and changes none."""
     script = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'

@@ -1,4 +1,4 @@
-"""The option data held against what the services say of their own options."""
+"""The data on releases and options held against the services themselves."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def test_services_have_the_options_that_the_data_says(service: str, release: str
     assert list(disagreements(service, release)) == []
     known = knowledge.release_names("openstack")[release]
     assert sum(option.known_in(known) for option in knowledge.options(service).values()) >= 30
+
+
+@pytest.mark.parametrize("release", [upstream.RELEASE, upstream.DEBIAN])
+def test_nova_starts_on_the_versions_that_the_data_says(release: str) -> None:
+    driver = upstream.source("nova/virt/libvirt/driver.py", release)
+    known = knowledge.release_names("openstack")[release]
+    for name, floor in (("LIBVIRT", known.libvirt), ("QEMU", known.qemu)):
+        assert f"\nMIN_{name}_VERSION = ({floor.replace('.', ', ')})\n" in driver
 
 
 def test_the_newest_release_is_the_one_that_the_data_is_held_against() -> None:
