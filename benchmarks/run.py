@@ -164,7 +164,7 @@ def main() -> None:
             each = Round(folder / str(number), options.hosts, options.rivals)
             each.measure()
             rounds.append(each)
-    _print_table(rounds, options.hosts)
+        _print_table(rounds, options.hosts)  # to clean up takes a while
 
 
 def _file_system(folder: Path) -> str:
