@@ -281,6 +281,9 @@ def test_one_apply_at_a_time(world: World) -> None:
         holder.communicate(b"\n")
 
 
+OTHER_STORES = "enabled_backends = file:file, far:s3, rbd:cinder"
+
+
 def test_images_in_a_store_that_would_be_lost_from_view_are_refused(world: World) -> None:
     host = world.controller
     conf = host.read("/etc/glance/glance-api.conf")
@@ -293,10 +296,11 @@ def test_images_in_a_store_that_would_be_lost_from_view_are_refused(world: World
         host.run("sed", "-i", "/^filesystem_store_datadir = .var/d", "/root/glance.conf")
         host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
         refused(host, 1, message)
-    shown = re.sub(r"(?m)^\[DEFAULT\]$", "[DEFAULT]\nenabled_backends = file:file, far:s3", conf)
+    shown = re.sub(r"(?m)^\[DEFAULT\]$", f"[DEFAULT]\n{OTHER_STORES}", conf)
     host.write("/root/glance.conf", shown)
     host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
     refused(host, 1, "show_image_direct_url would show the keys of its store 'far' to every user")
+    refused(host, 1, "it has a store 'rbd' of another type, cinder")
     host.write("/root/glance.conf", conf)
     host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
 
