@@ -9,6 +9,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -220,11 +221,6 @@ STRANGE = {
         f"<name>mine</name></usage></secret>' >/root/s.xml; virsh -q secret-define /root/s.xml",
         f"virsh -q secret-undefine {UUID}",
         1, "libvirt already uses this UUID for 'ceph mine'",
-    ),
-    "Ceph's programs in containers only": Strange(
-        "mv /usr/bin/ceph /root; ln -s /bin/true /usr/sbin/cephadm",
-        "mv /root/ceph /usr/bin; rm /usr/sbin/cephadm",
-        69, "Ceph's programs are in cephadm's containers only", "admin",
     ),
     "a pool that belongs to CephFS": Strange(
         "ceph osd pool application enable volumes cephfs --yes-i-really-mean-it",
@@ -450,6 +446,29 @@ head -c 1G /dev/zero >{folder}/fill; exec runuser.real "$@"' \
         assert host.read(NOVA) == before
     finally:
         host.run("sh", "-ec", f"umount {folder}; rm -r /root/copy")
+
+
+def test_a_host_that_has_ceph_in_containers_only_is_spoken_to_by_cephadm(world: World) -> None:
+    """As cephadm leaves its hosts: the bundle finds no program of Ceph's there."""
+    admin, image = world.admin, "/opt/ceph-image"
+    admin.put(Path(__file__).with_name("podman.py"), "/usr/bin/podman")
+    admin.run("mkdir", image)
+    admin.run("mv", "/usr/bin/ceph", "/usr/bin/rbd", image)
+    admin.run("cephadm", "shell", "--fsid", FSID, "--", "true")  # it sets up its own logs
+    try:
+        admin.run(f"{image}/ceph", "auth", "caps", "client.nova", "mon", "allow r")
+        admin.run("rm", f"{HANDOFFS}/cmp1.tar")
+        rights, handoff = actions("changed", apply(admin))
+        assert "client.nova" in rights
+        assert "cmp1.tar" in handoff
+        assert "0 changed" in apply(admin)
+        apply(admin, "--verify")
+        carry(admin, world.compute)
+        apply(world.compute)
+    finally:
+        admin.run("mv", f"{image}/ceph", f"{image}/rbd", "/usr/bin")
+        admin.run("rm", "/usr/bin/podman")
+        undone(world.compute)
 
 
 def test_a_clock_that_was_ahead_leads_to_no_false_verdict(world: World) -> None:

@@ -117,8 +117,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ceph1, flash1, ctl1, cmp1 = rig.hosts("ceph1", "flash1", "ctl1", "cmp1")
         openstack, compute = OpenStack(ctl1), Libvirt(cmp1)
         strip_comments(ctl1, cmp1)
-        openstack.begin()
         openstack.start_backup()
+        openstack.begin()
         with ThreadPoolExecutor() as pool:
             clusters = [
                 pool.submit(ceph.start, ceph1, FSID, osds=3),

@@ -22,7 +22,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "systemd systemd-sysv dbus iproute2 procps openssh-server openssh-client",
     "acl attr bc curl diffutils strace uuid-runtime crudini selinux-utils policycoreutils",
-    "ceph-mon ceph-mgr ceph-osd ceph-common python3-rados python3-rbd",
+    "ceph-mon ceph-mgr ceph-osd ceph-common cephadm python3-rados python3-rbd",
     # libvirt-daemon-system makes the user that the qemu driver looks up before it reads qemu.conf
     "libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt",
     "qemu-system-x86 qemu-block-extra qemu-utils seabios",

@@ -194,9 +194,17 @@ class OpenStack:
         return volume
 
     def start_backup(self) -> None:
-        """Start cinder-backup; it tells the scheduler of itself every ten seconds, not sixty."""
-        often = "/^periodic_interval/a backup_driver_stats_polling_interval = 10"
-        self.host.run("sed", "-i", often, "/opt/rig/cinder.conf")
+        """Start cinder-backup; it tells the scheduler of itself every ten seconds, not sixty.
+
+        All of Cinder must be started after this. It says seldom that it lives: SQLite fails a
+        transaction that another one meets, and a restore has many.
+        """
+        settings = (
+            *("backup_driver_stats_polling_interval = 10", "report_interval = 600"),
+            "service_down_time = 3600",
+        )
+        added = r"/^periodic_interval/a " + r"\n".join(settings)
+        self.host.run("sed", "-i", added, "/opt/rig/cinder.conf")
         self.host.run("systemctl", "start", "--no-block", self.unit("cinder-backup"))
 
     def create_backup(self, volume: str, *, incremental: bool = False) -> str:

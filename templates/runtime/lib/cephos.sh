@@ -118,7 +118,12 @@ bounded() {
   tell_waiting "${1##*/}" 9>&- &
   teller=$!
   # in our process group: what kills us kills it
-  captured timeout --foreground "$PATIENCE" "$@" || rc=$?
+  if [[ $1 == cephadm ]]; then
+    # its container is given our standard input, and a loop around this may have more to read there
+    captured timeout --foreground "$PATIENCE" "$@" </dev/null || rc=$?
+  else
+    captured timeout --foreground "$PATIENCE" "$@" || rc=$?
+  fi
   { kill "$teller" && wait "$teller"; } 2>/dev/null || :
   if ((rc == 124)); then CAUSE="no answer within $PATIENCE seconds"; fi
   if ((rc)) && [[ $CAUSE == 'timed out' || $CAUSE == *'(110) Connection timed out' ]]; then CAUSE="no answer within $CEPH_PATIENCE seconds"; fi
@@ -338,28 +343,31 @@ owe_restarts() { # FILE: written before FILE changes, so that a restart is not l
 # cluster NAME FSID MONITOR…: which Ceph cluster the following verbs speak of
 
 cluster() {
+  local inside=()
   CLUSTER=$1 FSID=$2 MONITORS=("${@:3}") ADMIN_AS=$1
   # on its own hosts a cluster calls itself ceph, whatever name the site needs to tell it from another
   if [[ ! -e $CEPH_DIR/$1.client.admin.keyring && -e $CEPH_DIR/ceph.client.admin.keyring ]]; then ADMIN_AS=ceph; fi
-  CEPH=(ceph --cluster "$ADMIN_AS" --connect-timeout "$CEPH_PATIENCE") # as its administrator
+  if only_in_containers; then inside=(cephadm shell --fsid "$FSID" --) ADMIN_AS=ceph; fi
+  CEPH=(${inside[@]+"${inside[@]}"} ceph --cluster "$ADMIN_AS" --connect-timeout "$CEPH_PATIENCE") # as its administrator
+  RBD=(${inside[@]+"${inside[@]}"} rbd --cluster "$ADMIN_AS")
   if [[ $MODE == preflight && ! -e $RUN/handoffs-given ]]; then open_delivered "$HOST.$CLUSTER.tar"; fi
 }
+
+# cephadm installs nothing on its hosts: what administers a cluster runs in a container, which sees no file of the host but those it is given
+only_in_containers() { command -v cephadm >/dev/null && ! command -v ceph >/dev/null; }
 
 need_admin() { # this host administers the cluster that the site describes; 1 if not
   local rc=0 answer=$RUN/admin-$CLUSTER
   if [[ -e $answer ]]; then return "$(<"$answer")"; fi # one question per run is enough
   printf '1\n' >"$answer"
-  # `cephadm shell` sees no file of this host but those that it is given, and keys would have to be among them
-  if command -v cephadm >/dev/null && ! command -v ceph >/dev/null; then
-    WHAT='' refuse 69 "Ceph's programs are in cephadm's containers only" "give this host its own, from the site's own mirror (package ceph-common) or by: cephadm install ceph-common"
-    return 1
+  if ! only_in_containers; then
+    need_command ceph ceph-common
+    need_command rbd ceph-common
+    if ! command -v ceph >/dev/null; then return 1; fi
   fi
-  need_command ceph ceph-common
-  need_command rbd ceph-common
-  if ! command -v ceph >/dev/null; then return 1; fi
   bounded "${CEPH[@]}" fsid || rc=$?
   if ((rc)); then
-    refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at 'ceph --cluster $ADMIN_AS -s' as root on this host"
+    refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at '${CEPH[*]} -s' as root on this host"
   elif [[ $OUTPUT != "$FSID" ]]; then
     refuse 65 "the cluster here has fsid $OUTPUT, this bundle is for $FSID" "run it on the site's own cluster, or correct fsid in site.yaml"
   else
@@ -538,7 +546,7 @@ pool_do() { # NAME SETTING…: one command makes the pool with all its settings,
   if ! pool_exists "$1"; then
     attempt "create pool $1" "${CEPH[@]}" osd pool create "$1" --pool_type replicated "${@:2}"
   fi
-  attempt "initialise pool $1 for rbd" rbd --cluster "$ADMIN_AS" pool init "$1"
+  attempt "initialise pool $1 for rbd" "${RBD[@]}" pool init "$1"
 }
 
 pool_step_by_step() { act pool_steps '' "pool $1 of cluster $CLUSTER" "$@"; }
@@ -577,7 +585,7 @@ pool_steps_do() { # NAME SETTING…: a kill leaves a pool half made, so it is no
       shift 2
     done
   fi
-  attempt "initialise pool $name for rbd" rbd --cluster "$ADMIN_AS" pool init "$name"
+  attempt "initialise pool $name for rbd" "${RBD[@]}" pool init "$name"
   rm -f -- "$mark"
 }
 
@@ -592,13 +600,13 @@ trash_schedule_compare() { # POOL INTERVAL
   local rc=0
   DIFFERS="is purged every $2"
   if ! pool_exists "$1"; then return 0; fi
-  bounded rbd --cluster "$ADMIN_AS" trash purge schedule ls --pool "$1" || rc=$?
+  bounded "${RBD[@]}" trash purge schedule ls --pool "$1" || rc=$?
   if ((rc && rc != 2)); then fail "cannot read its schedule: $CAUSE"; fi # ENOENT: there is none
   if [[ $OUTPUT == *every* ]]; then DIFFERS=''; fi
 }
 
 trash_schedule_do() { # POOL INTERVAL
-  attempt 'schedule its purge' rbd --cluster "$ADMIN_AS" trash purge schedule add --pool "$1" "$2"
+  attempt 'schedule its purge' "${RBD[@]}" trash purge schedule add --pool "$1" "$2"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -766,13 +774,17 @@ client_reads() { prove client_reads "client.$1 reaches the cluster and reads ${*
 client_refused() { prove client_refused "client.$1 may not write to ${*:2}" "$@"; }
 
 as_client() { # NAME COMMAND…: with the client's own key, read from the cluster into this run's private folder
-  local keyring=$RUN/$CLUSTER.client.$1.admin-copy
+  local keyring=$RUN/$CLUSTER.client.$1.admin-copy inside=()
   if [[ ! -s $keyring ]]; then
     attempt "read the key of client.$1" "${CEPH[@]}" auth get "client.$1"
     printf '%s\n' "$OUTPUT" >"$keyring"
     OUTPUT=''
   fi
-  bounded "${@:2}" --cluster "$ADMIN_AS" --id "$1" --keyring "$keyring" "${TRACELESS[@]}"
+  if only_in_containers; then
+    inside=(cephadm shell --fsid "$FSID" --keyring "$keyring" --)
+    keyring=/etc/ceph/ceph.keyring # there
+  fi
+  bounded ${inside[@]+"${inside[@]}"} "${@:2}" --cluster "$ADMIN_AS" --id "$1" --keyring "$keyring" "${TRACELESS[@]}"
 }
 
 client_reads_prove() { # NAME POOL…
@@ -787,7 +799,7 @@ client_refused_prove() { # NAME POOL…
   local pool image=cephos-must-be-refused
   for pool in "${@:2}"; do
     if as_client "$1" rbd create --size 1M "$pool/$image"; then
-      attempt 'remove the test image' rbd --cluster "$ADMIN_AS" rm --no-progress "$pool/$image"
+      attempt 'remove the test image' "${RBD[@]}" rm --no-progress "$pool/$image"
       fail "the cluster let it create an image in pool $pool" "something grants it more than the site says: ceph auth get client.$1"
     fi
     # any other failure would prove nothing
