@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compiling import compiled
-from real.bundles import BUNDLE, apply, carry
+from real.bundles import BUNDLE, apply, carry, strip_comments
 from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
 from rig.openstack import OpenStack
@@ -64,6 +64,7 @@ def world(folder: Path) -> Iterator[World]:
     with Rig() as rig:
         ceph1, ctl1, cmp1 = rig.hosts("ceph1", "ctl1", "cmp1")
         out = compiled(folder, SITE)
+        strip_comments(ctl1, cmp1)
         ctl1.run("systemctl", "start", "--no-block", "glance-api")
         with ThreadPoolExecutor() as pool:
             starting = pool.submit(ceph.start, ceph1, FSID)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import compiled
-from real.bundles import BUNDLE, apply, carry_out, statuses
+from real.bundles import BUNDLE, apply, carry_out, statuses, strip_comments
 from rig import Rig, ceph
 from rig.libvirt import Libvirt
 from rig.openstack import Connection, OpenStack
@@ -85,6 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with Rig() as rig:
         ceph1, ctl1, cmp1 = rig.hosts("ceph1", "ctl1", "cmp1")
         openstack, compute = OpenStack(ctl1), Libvirt(cmp1)
+        strip_comments(ctl1, cmp1)
         ctl1.run("systemctl", "start", "--no-block", "cinder-backup")
         with ThreadPoolExecutor() as pool:
             starting = pool.submit(ceph.start, ceph1, FSID)

@@ -458,11 +458,12 @@ def test_a_host_that_has_ceph_in_containers_only_is_spoken_to_by_cephadm(world: 
     try:
         admin.run(f"{image}/ceph", "auth", "caps", "client.nova", "mon", "allow r")
         admin.run("rm", f"{HANDOFFS}/cmp1.tar")
-        rights, handoff = actions("changed", apply(admin))
+        # each question starts cephadm anew, so only the steps that this is about
+        (rights,) = actions("changed", apply(admin, "--only", "20"))
         assert "client.nova" in rights
+        (handoff,) = actions("changed", apply(admin, "--only", "40"))
         assert "cmp1.tar" in handoff
-        assert "0 changed" in apply(admin)
-        apply(admin, "--verify")
+        run_bundle(admin, "--only", "30")
         carry(admin, world.compute)
         apply(world.compute)
     finally:

@@ -12,16 +12,7 @@ import pytest
 
 from compiling import compiled, edited
 from real import lab
-from real.bundles import (
-    BUNDLE,
-    HANDOFFS,
-    actions,
-    apply,
-    carry,
-    run_bundle,
-    strip_comments,
-    traces,
-)
+from real.bundles import BUNDLE, HANDOFFS, actions, apply, carry, run_bundle, traces
 from real.lab import SITE, UUID, World, rebundle, undone
 from real.tracing import Trace, traced
 from rig.openstack import OpenStack
@@ -46,7 +37,6 @@ KEY_FILES = re.compile(
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with lab.world(tmp_path_factory.mktemp("change")) as world:
-        strip_comments(world.controller, world.compute)
         doze(world.controller)
         yield world
 

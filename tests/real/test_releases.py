@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import compiled, edited
-from real.bundles import BUNDLE, apply, carry
+from real.bundles import BUNDLE, apply, carry, strip_comments
 from real.lab import FSID, SITE, undone
 from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
@@ -63,6 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with Rig() as rig:
         ceph1, ctl1, cmp1 = rig.hosts("ceph1", "ctl1", "cmp1")
         out = compiled(tmp_path_factory.mktemp("site"), OLD_SITE)
+        strip_comments(ctl1, cmp1)
         ctl1.run("systemctl", "start", "--no-block", "glance-api")
         with ThreadPoolExecutor() as pool:
             starting = pool.submit(ceph.start, ceph1, FSID)

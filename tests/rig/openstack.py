@@ -202,6 +202,7 @@ class OpenStack:
         settings = (
             *("backup_driver_stats_polling_interval = 10", "report_interval = 600"),
             "service_down_time = 3600",
+            "quota_backups = -1",  # what it refuses until then counts as well
         )
         added = r"/^periodic_interval/a " + r"\n".join(settings)
         self.host.run("sed", "-i", added, "/opt/rig/cinder.conf")

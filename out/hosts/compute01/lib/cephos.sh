@@ -475,33 +475,35 @@ need_readable_key() { # NAME: this host's Ceph is as new as the kind of KEY; 1 i
 pool() { act pool '' "pool $1 of cluster $CLUSTER" "$@"; }
 
 pool_need() { # NAME SETTING…: a pool of that name that is there already can be RBD's
-  local line
-  list_pools || return 0
-  while IFS= read -r line; do
-    if [[ $line != *" '$1' "* ]]; then continue; fi
-    foreign_pool "$line"
-    if [[ $line == *" '$1' erasure "* ]]; then
-      refuse 1 'it is there already, erasure-coded, and RBD keeps its index in replicated pools only' 'name another pool in site.yaml'
-    fi
-  done <"$RUN/pools-$CLUSTER"
-}
-
-list_pools() { # one question for all pools; 1 if nobody answers
-  if ! need_admin; then return 1; fi
-  if [[ -e $RUN/pools-$CLUSTER ]]; then return 0; fi
-  attempt 'list the pools' "${CEPH[@]}" osd pool ls detail
-  printf '%s\n' "$OUTPUT" >"$RUN/pools-$CLUSTER"
-}
-
-foreign_pool() { # LINE: refuse a pool that serves something else
-  if [[ $1 =~ \ application\ (.*,)?(cephfs|rgw) ]]; then
-    refuse 1 "it is there already, and belongs to ${BASH_REMATCH[2]}" 'name another pool in site.yaml'
+  if ! pool_exists "$1"; then return 0; fi
+  foreign_pool
+  if [[ $POOL == *" '$1' erasure "* ]]; then
+    refuse 1 'it is there already, erasure-coded, and RBD keeps its index in replicated pools only' 'name another pool in site.yaml'
   fi
 }
 
-pool_exists() { # NAME
-  attempt 'list the pools' "${CEPH[@]}" osd pool ls
-  grep -qxF -- "$1" <<<"$OUTPUT"
+pool_exists() { # NAME: POOL is what the cluster said of it when this run began; 1 if it is not there, or nobody answers
+  local line list=$RUN/pools-$CLUSTER
+  if ! need_admin; then return 1; fi
+  if [[ ! -e $list ]]; then # one question for all pools
+    attempt 'list the pools' "${CEPH[@]}" osd pool ls detail
+    printf '%s\n' "$OUTPUT" >"$list"
+  fi
+  while IFS= read -r line; do
+    if [[ $line == *" '$1' "* ]]; then
+      POOL=$line
+      return 0
+    fi
+  done <"$list"
+  return 1
+}
+
+for_rbd() { [[ $POOL =~ \ application\ (.*,)?rbd ]]; }
+
+foreign_pool() { # refuse a pool that serves something else
+  if [[ $POOL =~ \ application\ (.*,)?(cephfs|rgw) ]]; then
+    refuse 1 "it is there already, and belongs to ${BASH_REMATCH[2]}" 'name another pool in site.yaml'
+  fi
 }
 
 pool_compare() { # NAME SETTING…
@@ -510,8 +512,7 @@ pool_compare() { # NAME SETTING…
     return 0
   fi
   pool_settings "$@"
-  attempt "read the application of pool $1" "${CEPH[@]}" osd pool application get "$1"
-  if [[ $OUTPUT != *'"rbd"'* ]]; then DIFFERS='is initialised for rbd'; fi
+  if ! for_rbd; then DIFFERS='is initialised for rbd'; fi
 }
 
 pool_settings() { # NAME SETTING…: say which settings of an existing pool are not the site's
@@ -664,18 +665,16 @@ profile_do() { attempt 'make it' "${CEPH[@]}" osd erasure-code-profile set "$@";
 data_pool() { act data_pool '' "data pool $1 of cluster $CLUSTER" "$@"; }
 
 data_pool_need() { # NAME PROFILE SETTING…
-  local line
-  list_pools || return 0
-  while IFS= read -r line; do
-    if [[ $line != *" '$1' "* ]]; then continue; fi
-    foreign_pool "$line"
-    if [[ $line == *" '$1' replicated "* ]]; then
+  if pool_exists "$1"; then
+    foreign_pool
+    if [[ $POOL == *" '$1' replicated "* ]]; then
       refuse 1 'it is there already, replicated' 'name another pool in site.yaml, or leave out erasure'
-    elif [[ $line =~ \ application\ (.*,)?rbd && $line != *ec_overwrites* ]]; then
+    elif for_rbd && [[ $POOL != *ec_overwrites* ]]; then
       refuse 1 'it is there already, and does not let RBD overwrite data' "if that is meant, and cannot be undone: ceph osd pool set $1 allow_ec_overwrites true"
     fi
     return 0
-  done <"$RUN/pools-$CLUSTER"
+  fi
+  if [[ ! -e $RUN/pools-$CLUSTER ]]; then return 0; fi
   if ! grep -qsxF -- "$2" "$RUN/profiles-$CLUSTER" && ! profile_exists "$2"; then
     refuse 1 "the cluster has no erasure code profile $2" "correct erasure.profile in site.yaml; 'ceph osd erasure-code-profile ls' lists what there is"
   fi
@@ -687,8 +686,7 @@ data_pool_compare() { # NAME PROFILE SETTING…
     return 0
   fi
   pool_settings "$1" --erasure_code_profile "$2" "${@:3}"
-  attempt "read the application of pool $1" "${CEPH[@]}" osd pool application get "$1"
-  if [[ $OUTPUT != *'"rbd"'* ]]; then DIFFERS='is made ready for rbd'; fi
+  if ! for_rbd; then DIFFERS='is made ready for rbd'; fi
 }
 
 data_pool_do() { # NAME PROFILE SETTING…: its application comes last, so that a run that was killed before is known by it
@@ -1210,9 +1208,15 @@ reach_pool_prove() { # NAME POOL USER
 
 keep_image_stores() { prove image_stores "image stores of $1 stay reachable" "$1" "$BUNDLE/$2" "${@:3}"; }
 
+# FILE SECTION.KEY: some line names the key, in whatever section. A quick look, since the patcher reads long files slowly
+may_set() { grep -qsaE -- "^[^#;]*${2##*.}[^=:]*[=:]" "$1"; }
+
 ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
-  local rc=0
-  captured "${INI_PATCH[@]}" --get "$2" "$1" || rc=$?
+  local rc=10
+  if may_set "$1" "$2"; then
+    rc=0
+    captured "${INI_PATCH[@]}" --get "$2" "$1" || rc=$?
+  fi
   case $rc in
     0) printf '%s\n' "$OUTPUT" ;;
     10) printf '%s\n' "${3:-}" ;;
@@ -1310,7 +1314,7 @@ name_unread() {
   local setting found=''
   if [[ $MODE != @(check|apply|verify) || ! -f $1 ]]; then return 0; fi
   for setting in "${@:2}"; do
-    if captured "${INI_PATCH[@]}" --get "$setting" "$1"; then found+="${found:+, }[${setting%.*}] ${setting##*.}"; fi
+    if may_set "$1" "$setting" && captured "${INI_PATCH[@]}" --get "$setting" "$1"; then found+="${found:+, }[${setting%.*}] ${setting##*.}"; fi
   done
   if [[ -z $found ]]; then return 0; fi
   note "!! $1: nothing reads $found"
