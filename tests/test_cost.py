@@ -253,6 +253,7 @@ def test_a_file_that_was_just_written_is_not_known_by_its_looks(
 ) -> None:
     """Else a change within the same tick of the clock could pass."""
     monkeypatch.setattr(evidence, "_TICK", 10**12)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     out = compiled(tmp_path)
     compiled(tmp_path)
     assert len(reads(tmp_path, "out")) == len(contents(out / "hosts"))

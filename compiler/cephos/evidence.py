@@ -1,13 +1,14 @@
-"""Evidence that the bundles of OUT are as they were, so that not every file need be read again.
+"""Evidence that OUT is as it was, so that not every file need be read again.
 
 As Git's index does, it goes by what the file system tells of a file: inode, size and the times of
 the last change of content (mtime) and of anything at all (ctime). No program can set ctime, so
 whatever touches a file, even one that puts size and mtime back, leaves a trace. The one gap is a
 change within the tick of the clock (some milliseconds) in which the file was looked at, so nothing
-is remembered of a bundle with a file that is younger than that.
+is remembered of what has a file that is younger than that.
 
-What is remembered lies in the user's cache folder, never in OUT, and says of a bundle: files that
-look like this had those contents. Where it is missing or says otherwise, the files are read.
+What is remembered lies in the user's cache folder, never in OUT. It says how `manifest.json` looked
+when a run had brought OUT to what that tells, and how each bundle did. While they look so, what is
+in them need not be read: the manifest tells it. Where nothing is remembered, everything is read.
 
 Also remembered is what all of it was made of. The same compiler makes the same of the same
 description, so while nothing in OUT was touched, there is nothing to compile (`Out.standing`).
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import os
 import time
 from contextlib import suppress
@@ -25,43 +27,40 @@ from typing import TYPE_CHECKING, NamedTuple
 from cephos import cache
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
-
-    from cephos.manifest import Block
 
 _TICK = 20_000_000
 """Nanoseconds; Linux before 6.13 stamps files by a clock that ticks 100 to 1000 times a second."""
 
 
 class Look(NamedTuple):
-    """A checksum of how the files of a bundle look, and their newest ctime in ns."""
+    """A checksum of how files look, and their newest ctime in ns."""
 
     digest: str
     newest: int
 
     @classmethod
-    def of(cls, block: Block, looks: Mapping[str, os.stat_result]) -> Look:
-        """Return how a bundle looks whose files, by path, look like this."""
+    def of(cls, looks: Iterable[os.stat_result]) -> Look:
+        """Return how files look together, of which each looks like this."""
         told: list[int] = []
-        for each in map(looks.__getitem__, block.paths):
+        for each in looks:
             told += each.st_mode, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns
-        return cls(hashlib.sha256(repr(told).encode()).hexdigest(), max(told[4::5]))
-
-    def with_content(self, identity: str) -> str:
-        """Return what there is to remember of the bundle, if it has this in it."""
-        return hashlib.sha256(f"{identity} {self.digest}".encode()).hexdigest()
+        # of all ways to turn many numbers into bytes the fastest; version 2 has nothing in it that
+        # depends on more than the numbers
+        digest = hashlib.blake2b(marshal.dumps(told, 2), digest_size=32)
+        return cls(digest.hexdigest(), max(told[4::5]))
 
 
 class Recalled(NamedTuple):
-    """What a run left for the next."""
+    """What a run left for the next: checksums of looks, and what they go with."""
 
     made_of: str
     """What stands for description and compiler; empty if OUT must be compared with the result."""
     outside: dict[str, str]
-    """Checksums of the files outside bundles."""
+    """Of the files outside bundles, by path."""
     bundles: dict[str, str]
-    """`Look.with_content` of each host's bundle."""
+    """Of bundles, by host."""
 
 
 class Evidence:
@@ -72,7 +71,7 @@ class Evidence:
         name = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()
         self._place = cache.folder("out") / f"{name}.json"
         self.recalled = self._recall()
-        self._seen: dict[str, tuple[str, Look]] = {}
+        self._seen: dict[str, Look] = {}
 
     def _recall(self) -> Recalled:
         try:
@@ -81,28 +80,36 @@ class Evidence:
         except (OSError, ValueError, TypeError, RecursionError):
             return Recalled("", {}, {})
 
-    def knows(self, host: str) -> bool:
-        """Tell whether anything is remembered of a host's bundle."""
-        return host in self.recalled.bundles
+    def is_file(self, path: str, look: Look | None) -> bool:
+        """Tell whether a file outside bundles is remembered to have looked so."""
+        return look is not None and self.recalled.outside.get(path) == look.digest
 
-    def holds(self, host: str, identity: str, look: Look) -> bool:
-        """Tell whether the bundle is remembered to have looked so, with just this in it."""
-        return self.recalled.bundles.get(host) == look.with_content(identity)
+    def is_bundle(self, host: str, look: Look) -> bool:
+        """Tell whether a bundle is remembered to have looked so."""
+        return self.recalled.bundles.get(host) == look.digest
 
-    def see(self, host: str, identity: str, look: Look) -> None:
-        """Note that the bundle has just this in it, and looks so."""
-        self._seen[host] = (identity, look)
+    def see(self, looks: Mapping[str, Look]) -> None:
+        """Note how bundles look that have just that in them which they should."""
+        self._seen |= looks
 
-    def save(self, made_of: str, outside: dict[str, str], hosts: Collection[str]) -> None:
-        """Keep for the next run what was seen, and what was recalled of others of these hosts."""
+    def forget(self) -> None:
+        """Forget the bundles: what is remembered goes with another manifest."""
+        self.recalled = Recalled("", {}, {})
+
+    def save(self, made_of: str, outside: Mapping[str, Look], hosts: Collection[str]) -> None:
+        """Keep for the next run what was seen, and what was recalled of others of these hosts.
+
+        Without the manifest nothing else would count, so its tick is waited for.
+        """
+        youngest = max(look.newest for look in outside.values())
+        time.sleep(min(max(youngest + _TICK - time.time_ns(), 0), _TICK) / 1e9)
         settled = time.time_ns() - _TICK
-        kept = {host: digest for host, digest in self.recalled.bundles.items() if host in hosts}
-        kept |= {
-            host: look.with_content(identity)
-            for host, (identity, look) in self._seen.items()
-            if look.newest < settled
+        kept = {
+            host: digest
+            for host, digest in self.recalled.bundles.items()
+            if host in hosts and host not in self._seen
         }
-        told = Recalled(made_of, outside, kept)
+        told = Recalled(made_of, _settled(outside, settled), kept | _settled(self._seen, settled))
         if told == self.recalled:
             return
         self.recalled = told
@@ -114,3 +121,8 @@ class Evidence:
                 new.replace(self._place)
             except OSError:
                 new.unlink(missing_ok=True)
+
+
+def _settled(looks: Mapping[str, Look], time_ns: int) -> dict[str, str]:
+    """Return the checksums of looks that are older than that."""
+    return {name: look.digest for name, look in looks.items() if look.newest < time_ns}

@@ -54,6 +54,11 @@ class Block:
     def _modes(self) -> str:
         return json.dumps([self.files[path].get("mode") for path in self.paths])
 
+    def told(self, host: str, path: str) -> tuple[str | None, str | None]:
+        """Return checksum and mode of a file of a host's bundle."""
+        shared = self.files[path]
+        return shared.get("sha256") or self.hosts[host].get(path), shared.get("mode")
+
     def identity(self, host: str) -> str:
         """Return what tells this bundle from any that has other bytes or modes."""
         return f"{self.hosts[host].get(SUMS)} {self._modes}"

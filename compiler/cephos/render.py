@@ -121,20 +121,15 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
 
 def _bundles(plan: Plan, profile: Profile) -> Bundles:
     """Return the bundles of the profile's hosts."""
-    shared = _shared_files(profile)
-    readme = (
-        _markdown()
-        .get_template("README.md.j2")
-        .render(plan=plan, site=plan.site, profile=profile, host=HOST)
-    )
-    env = "# what this bundle is for; read by apply as text\n"
-    named = {"README.md": readme, "host.env": f"{env}site={plan.site.name}\nhost={HOST}\n"}
-    return Bundles(shared, named, {name: dotted(group.path) for name, group in profile.hosts()})
+    env = f"# what this bundle is for; read by apply as text\nsite={plan.site.name}\nhost={HOST}\n"
+    sources = {name: dotted(group.path) for name, group in profile.hosts()}
+    return Bundles(_shared_files(plan, profile), {"host.env": env}, sources)
 
 
-def _shared_files(profile: Profile) -> dict[str, File]:
+def _shared_files(plan: Plan, profile: Profile) -> dict[str, File]:
     """Return the files that are the same for every host of the profile."""
-    tree: dict[str, File] = {}
+    readme = _markdown().get_template("README.md.j2").render(site=plan.site, profile=profile)
+    tree = {"README.md": File(readme.encode(), "hosts")}
     for path, data in runtime().items():
         tree[path] = File(data, "site", path in _EXECUTABLE)
     for step in profile.steps:

@@ -14,7 +14,6 @@ import difflib
 import errno
 import fcntl
 import filecmp
-import hashlib
 import os
 import shutil
 import stat
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
     from cephos.manifest import Block
     from cephos.tree import Bundles, Tree
-
-_Ahead = tuple["tuple[int, int] | None", dict[str, Look]]
-"""What `Out.looking_ahead` brings: a witness of who was there, and how bundles looked by then."""
 
 PENDING = ".cephos-pending.json"
 _NEW = ".cephos-new"
@@ -65,8 +61,10 @@ class Change:
     removed: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     """Files in the way that no run made."""
-    looks: dict[str, dict[str, os.stat_result]] = field(default_factory=dict)
-    """How the unchanged files of the bundles look in which others are made or changed."""
+    outside: dict[str, os.stat_result] = field(default_factory=dict)
+    """How the files outside bundles look, once they are as wanted."""
+    inside: dict[str, dict[str, os.stat_result]] = field(default_factory=dict)
+    """How the unchanged files look of bundles that were read and in which others change."""
 
     def __bool__(self) -> bool:
         return bool(self.bundles or self.made or self.changed or self.removed)
@@ -90,7 +88,8 @@ class Out:
         """Take this folder, which need not exist."""
         self._folder = folder
         self._evidence = Evidence(folder)
-        self._ahead: Callable[[], _Ahead] | None = None
+        self._made: tuple[Look | None, Manifest] = (None, Manifest())
+        self._ahead: tuple[Look | None, Callable[[], list[str]] | None] = (None, None)
 
     def made(self) -> Manifest:
         """Return what the last complete run made.
@@ -98,7 +97,10 @@ class Out:
         Raises:
             OutError: the manifest is none, or cannot be read.
         """
-        return self._listed(manifest.NAME)
+        look = self._look(manifest.NAME)
+        if look is None or look != self._made[0]:
+            self._made = (look, self._listed(manifest.NAME))
+        return self._made[1]
 
     def interrupted(self) -> bool:
         """Tell whether a run began here that no other has completed."""
@@ -120,8 +122,12 @@ class Out:
         known = made | begun | (manifest.COVERING if made else Manifest())
         told = manifest.of(tree, kept)
         change = Change(manifest.cover(tree, told), told)
+        if not self._is_remembered(manifest.NAME):
+            self._evidence.forget()
         self._compare_files(change, known.files)
-        self._compare_bundles(change, known.hosts(), kept.hosts())
+        there = self._bundles_there()
+        self._compare_bundles(change, there, made, known)
+        self._find_removed(change, there, known, kept.hosts())
         if change.foreign:
             others = len(change.foreign) - 1
             raise OutError(
@@ -157,17 +163,14 @@ class Out:
         if self._evidence.recalled.made_of != made_of:
             return None
         with self.alone():
-            outside = self._evidence.recalled.outside
-            if self.interrupted() or not all(self._is(*told) for told in outside.items()):
+            made = self.made()
+            outside = [*made.files, *manifest.COVERING.files]
+            if self.interrupted() or not all(map(self._is_remembered, outside)):
                 return None
             self._drop(_temporary(PENDING))
             self._bundles_there()  # refuses links
-            blocks = self.made().blocks()
-            looks = self._looks(list(blocks), blocks)
-            if not all(
-                host in looks and self._evidence.holds(host, block.identity(host), looks[host])
-                for host, block in blocks.items()
-            ):
+            blocks = made.blocks()
+            if self._touched(list(blocks)):
                 return None
             return len(blocks), len(outside) + sum(len(each.paths) for each in blocks.values())
 
@@ -175,8 +178,10 @@ class Out:
     def looking_ahead(self) -> Iterator[None]:
         """Look at bundles in another process, while this one makes the tree to compare with."""
         known = list(self._evidence.recalled.bundles)
-        if pays(known):
-            with aside(self._look_ahead, known) as self._ahead:
+        if pays(known) and self._is_remembered(manifest.NAME):
+            witness = self._witness()
+            with aside(self._touched_of, known) as touched:
+                self._ahead = (witness, touched)
                 yield
         else:
             yield
@@ -186,8 +191,7 @@ class Out:
 
         `made_of` is what stands for all that it depends on, or empty if the next run is to compare.
         """
-        files = change.tree.files if made_of else {}
-        outside = {path: file.digest for path, file in files.items()}
+        outside = {path: Look.of([look]) for path, look in change.outside.items()}
         self._evidence.save(made_of, outside, change.manifest.hosts())
 
     def write(self, tree: Tree, *, partial: bool = False) -> Change:
@@ -231,22 +235,56 @@ class Out:
         wanted = change.tree.files
         self.refuse_links(folders_of([*wanted, *known]))
         for path, file in wanted.items():
-            self._compare_file(change, path, file, is_ours=path in known)
+            look = self._compare_file(change, path, file, is_ours=path in known)
+            if look:
+                change.outside[path] = look
         change.removed += self._those_there(path for path in known if path not in wanted)
 
     def _compare_bundles(
-        self, change: Change, known: Mapping[str, frozenset[str]], kept: Collection[str]
+        self, change: Change, there: Collection[str], made: Manifest, known: Manifest
     ) -> None:
-        wanted, there = change.tree.hosts, self._bundles_there()
+        """Compare the bundles of the tree's hosts; of those that nobody touched, `made` tells."""
+        wanted = change.tree.hosts
         change.bundles += [host for host in wanted if host not in there]
         present = [host for host in wanted if host in there]
-        blocks = change.manifest.blocks()
-        looks = self._looked_ahead() or self._looks(present, blocks)
+        before, after, ours = made.blocks(), change.manifest.blocks(), known.hosts()
+        touched = self._touched(present)
         for host in present:
-            identity, look = blocks[host].identity(host), looks.get(host)
-            if not look or not self._evidence.holds(host, identity, look):
-                self._compare_bundle(change, host, blocks[host], known.get(host, frozenset()))
-        for host, paths in known.items():
+            if host in touched:
+                self._read_bundle(change, host, after[host], ours.get(host, frozenset()))
+            elif before[host].identity(host) != after[host].identity(host):
+                self._infer(change, host, before[host], after[host])
+
+    def _read_bundle(self, change: Change, host: str, block: Block, known: Collection[str]) -> None:
+        """Compare a bundle, file by file."""
+        self.refuse_links(bundle_path(host, folder) for folder in block.folders)
+        files, looks = change.tree.hosts[host].files(host), {}
+        for path in block.paths:
+            place = bundle_path(host, path)
+            look = self._compare_file(change, place, files[path], is_ours=path in known)
+            if look:
+                looks[path] = look
+        if len(looks) == len(files):
+            self._evidence.see({host: Look.of(looks.values())})
+        else:
+            change.inside[host] = looks
+
+    def _infer(self, change: Change, host: str, before: Block, after: Block) -> None:
+        """Find what changes in a bundle that is as `before` tells."""
+        for path in after.paths:
+            place = bundle_path(host, path)
+            if path not in before.files:
+                file = change.tree.hosts[host].file(host, path)
+                self._compare_file(change, place, file, is_ours=False)
+            elif before.told(host, path) != after.told(host, path):
+                change.changed.append(place)
+
+    def _find_removed(
+        self, change: Change, there: Collection[str], known: Manifest, kept: Collection[str]
+    ) -> None:
+        """Find what is left in bundles of what earlier runs made."""
+        wanted = change.tree.hosts
+        for host, paths in known.hosts().items():
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
             if gone and host in there and host not in kept:
                 places = [bundle_path(host, path) for path in gone]
@@ -266,55 +304,49 @@ class Out:
         self.refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
         return {entry.name for entry in entries}
 
-    def _look_ahead(self, hosts: Iterator[str]) -> _Ahead:
-        witness, blocks = self._witness(), self.made().blocks()
-        return witness, self._looks_of((host for host in hosts if host in blocks), blocks)
-
-    def _looked_ahead(self) -> dict[str, Look]:
-        """Return how bundles looked when the run began, unless another compiler came since."""
-        ahead, self._ahead = self._ahead, None
-        witness, looks = ahead() if ahead else (None, {})
-        return looks if witness and witness == self._witness() else {}
-
-    def _witness(self) -> tuple[int, int] | None:
-        """Return what any compiler changes that changes a bundle; None if one is at it."""
-        there = self.read(manifest.NAME)
-        return (there[1].st_ino, there[1].st_ctime_ns) if there and not self.interrupted() else None
-
-    def _looks(self, hosts: Sequence[str], blocks: Mapping[str, Block]) -> dict[str, Look]:
-        """Return how these bundles look, if anything is remembered of them and they are whole."""
-        known = [host for host in hosts if self._evidence.knows(host)]
-        both = halves(lambda part: self._looks_of(part, blocks), known)
-        return {host: look for half in both for host, look in half.items()}
-
-    def _looks_of(self, hosts: Iterable[str], blocks: Mapping[str, Block]) -> dict[str, Look]:
-        found = ((host, self._look(host, blocks[host])) for host in hosts)
-        return {host: look for host, look in found if look}
-
-    def _look(self, host: str, block: Block) -> Look | None:
-        """Return how a bundle looks; None if a file is missing, or a folder is a link."""
-        folder = f"{self._folder}/hosts/{host}/"
+    def _look(self, path: str) -> Look | None:
+        """Return how a file looks; None if nobody can tell."""
         try:
-            if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in block.folders):
-                return None
-            return Look.of(block, {path: os.lstat(folder + path) for path in block.paths})
+            return Look.of([os.lstat(self._path(path))])
         except OSError:
             return None
 
-    def _compare_bundle(
-        self, change: Change, host: str, block: Block, known: Collection[str]
-    ) -> None:
-        self.refuse_links(bundle_path(host, folder) for folder in block.folders)
-        files, looks = change.tree.hosts[host].files(host), {}
-        for path in block.paths:
-            place = bundle_path(host, path)
-            look = self._compare_file(change, place, files[path], is_ours=path in known)
-            if look:
-                looks[path] = look
-        if len(looks) == len(files):
-            self._evidence.see(host, block.identity(host), Look.of(block, looks))
-        else:
-            change.looks[host] = looks
+    def _is_remembered(self, path: str) -> bool:
+        """Tell whether a file outside bundles looks as remembered."""
+        return self._evidence.is_file(path, self._look(path))
+
+    def _witness(self) -> Look | None:
+        """Return what differs if any compiler changes a bundle meanwhile; None if one is at it."""
+        return None if self.interrupted() else self._look(manifest.NAME)
+
+    def _touched(self, hosts: Sequence[str]) -> set[str]:
+        """Return those of the hosts whose bundles may hold something else than is told of them."""
+        known = self._evidence.recalled.bundles
+        unknown = {host for host in hosts if host not in known}
+        witness, ahead = self._ahead
+        if ahead and witness and witness == self._witness():
+            return unknown.union(ahead())
+        return unknown.union(
+            *halves(self._touched_of, [host for host in hosts if host not in unknown])
+        )
+
+    def _touched_of(self, hosts: Iterable[str]) -> list[str]:
+        blocks = self.made().blocks()
+        return [host for host in hosts if not self._is_bundle_remembered(host, blocks.get(host))]
+
+    def _is_bundle_remembered(self, host: str, block: Block | None) -> bool:
+        looks = self._looks(host, block) if block else []
+        return bool(looks) and self._evidence.is_bundle(host, Look.of(looks))
+
+    def _looks(self, host: str, block: Block) -> list[os.stat_result]:
+        """Return how the files of a bundle look; [] if one is missing, or a folder is a link."""
+        folder = f"{self._folder}/hosts/{host}/"
+        try:
+            if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in block.folders):
+                return []
+            return [os.lstat(folder + path) for path in block.paths]
+        except OSError:
+            return []
 
     def _compare_file(
         self, change: Change, path: str, file: File, *, is_ours: bool
@@ -329,13 +361,6 @@ class Out:
             return look
         (change.changed if is_ours else change.foreign).append(path)
         return None
-
-    def _is(self, path: str, digest: str) -> bool:
-        """Tell whether a file outside bundles has this checksum, and the mode that it should."""
-        there = self.read(path)
-        if there is None or there[1].st_mode & stat.S_IXUSR:
-            return False
-        return hashlib.sha256(there[0]).hexdigest() == digest
 
     def _those_there(self, paths: Iterable[str]) -> list[str]:
         return sorted(path for path in paths if os.path.lexists(self._path(path)))
@@ -428,7 +453,7 @@ class Out:
             self._remove_empty(self._path(path))
 
     def _write(self, change: Change) -> None:
-        tree, blocks = change.tree, change.manifest.blocks()
+        tree = change.tree
         begun = self._listed(PENDING) | change.begun()
         self.put(PENDING, File(begun.names().data(), "site"))
         for path in [*change.changed, *change.removed]:
@@ -437,15 +462,15 @@ class Out:
         if change.bundles:
             self._make_folder(self._path("hosts"))
         outside, inside = _by_host([*change.made, *change.changed])
-        for looked in (
-            *halves(lambda hosts: self._make_bundles(hosts, tree, blocks), change.bundles),
-            *halves(lambda hosts: self._mend_bundles(hosts, change, inside), list(inside)),
+        before = self.made().blocks()
+        for looks in (
+            *halves(lambda hosts: self._make_bundles(hosts, tree), change.bundles),
+            *halves(lambda hosts: self._mend_bundles(hosts, change, before, inside), list(inside)),
         ):
-            for host, look in looked.items():
-                self._evidence.see(host, blocks[host].identity(host), look)
+            self._evidence.see(looks)
         # the manifest last: until it stands, the list of what is pending tells what is ours
         for path in sorted(outside, key=lambda path: path == manifest.NAME):
-            self.put(path, tree.files[path])
+            change.outside[path] = self.put(path, tree.files[path])
         for path in change.removed:
             self.remove(path)
 
@@ -456,26 +481,39 @@ class Out:
         if there and sign.is_ours(there[0]):
             self._path(signature).unlink()
 
-    def _make_bundles(
-        self, hosts: Iterator[str], tree: Tree, blocks: Mapping[str, Block]
-    ) -> dict[str, Look]:
+    def _make_bundles(self, hosts: Iterator[str], tree: Tree) -> dict[str, Look]:
         """Make bundles that are not there; return how they look."""
-        return {
-            host: Look.of(blocks[host], self._make_bundle(host, tree.hosts[host])) for host in hosts
-        }
+        return {host: Look.of(self._make_bundle(host, tree.hosts[host])) for host in hosts}
 
     def _mend_bundles(
-        self, hosts: Iterator[str], change: Change, inside: Mapping[str, Sequence[str]]
+        self,
+        hosts: Iterator[str],
+        change: Change,
+        before: Mapping[str, Block],
+        inside: Mapping[str, Sequence[str]],
     ) -> dict[str, Look]:
         """Make or replace files of bundles that are there; return how the bundles look then."""
-        blocks, mended = change.manifest.blocks(), {}
+        mended = {}
         for host in hosts:
-            files = change.tree.hosts[host].files(host)
-            looks = {path: self.put(bundle_path(host, path), files[path]) for path in inside[host]}
-            mended[host] = Look.of(blocks[host], change.looks[host] | looks)
+            bundles = change.tree.hosts[host]
+            files, looks = bundles.files(host), self._unchanged(change, host, before)
+            looks |= {path: self.put(bundle_path(host, path), files[path]) for path in inside[host]}
+            if all(path in looks for path in bundles.paths):
+                mended[host] = Look.of([looks[path] for path in bundles.paths])
         return mended
 
-    def _make_bundle(self, host: str, bundles: Bundles) -> dict[str, os.stat_result]:
+    def _unchanged(
+        self, change: Change, host: str, before: Mapping[str, Block]
+    ) -> dict[str, os.stat_result]:
+        """Return how files of a bundle look that hold what they should, or are about to change."""
+        if host in change.inside:
+            return change.inside[host]
+        looks = self._looks(host, before[host])
+        if not looks or not self._evidence.is_bundle(host, Look.of(looks)):
+            return {}  # somebody has been here since
+        return dict(zip(before[host].paths, looks, strict=True))
+
+    def _make_bundle(self, host: str, bundles: Bundles) -> list[os.stat_result]:
         """Make a bundle beside its place, and bring it there in one step; return how it looks."""
         place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
         files = bundles.files(host)
@@ -484,7 +522,7 @@ class Out:
             os.mkdir(new)  # noqa: PTH102
             for folder in bundles.folders:
                 os.mkdir(f"{new}/{folder}")  # noqa: PTH102
-            looks = {path: _create(f"{new}/{path}", files[path]) for path in bundles.paths}
+            looks = [_create(f"{new}/{path}", files[path]) for path in bundles.paths]
             os.rename(new, place)  # noqa: PTH104
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
