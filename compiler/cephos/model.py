@@ -211,9 +211,9 @@ class Nova(Store):
     cow_snapshots: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HostGroup:
-    """One entry of `hosts`: hosts that are described alike."""
+    """One entry of `hosts`: hosts that are described alike; it equals no other."""
 
     pattern: str
     names: tuple[str, ...]
@@ -270,9 +270,9 @@ class Site:
             alike.setdefault(same, []).append(group)
         return tuple(map(tuple, alike.values()))
 
-    def groups_with(self, role: str) -> Iterator[HostGroup]:
-        """Yield the groups whose hosts have the role."""
-        return (group for group in self.groups if role in group.roles)
+    def groups_with(self, role: str) -> tuple[HostGroup, ...]:
+        """Return the groups whose hosts have the role."""
+        return tuple(group for group in self.groups if role in group.roles)
 
     def hosts_with(self, role: str) -> list[str]:
         """Return the names of the hosts that have the role, in the order of the description."""

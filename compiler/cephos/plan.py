@@ -7,7 +7,7 @@ and checked once, however many hosts there are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cephos import caps, ini, knowledge, ranges, services, sign
@@ -162,9 +162,9 @@ class Wave:
         return [ROLE_PURPOSES[role] for role in self.roles]
 
 
-def host_ranges(groups: Iterable[HostGroup]) -> list[str]:
+@lru_cache(maxsize=64)  # a runbook names the same hosts again and again
+def host_ranges(groups: tuple[HostGroup, ...]) -> list[str]:
     """Return the groups' hosts as people read them: ranges as written, lone hosts folded."""
-    groups = list(groups)
     lone = ranges.fold(group.names[0] for group in groups if len(group.names) == 1)
     return [*lone, *(group.pattern for group in groups if len(group.names) > 1)]
 
@@ -213,11 +213,11 @@ class Plan:
         """Return the keyrings that libvirt on the computes holds."""
         return list(services.guest_keyrings(self.site)) if self.site.nova else []
 
-    def holders(self, cluster: Cluster, client: str) -> list[HostGroup]:
+    def holders(self, cluster: Cluster, client: str) -> tuple[HostGroup, ...]:
         """Return the groups whose hosts hold the client's key."""
         keyring = services.Keyring(cluster.name, client)
         holding = (profile for profile in self.profiles if keyring in profile.keyrings)
-        return [group for profile in holding for group in profile.groups]
+        return tuple(group for profile in holding for group in profile.groups)
 
 
 def scheduled_trash(site: Site, cluster: Cluster) -> dict[str, str]:

@@ -217,21 +217,19 @@ def _fold(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _folded(rows: list[_Row], place: int) -> Iterator[_Row]:
     """Yield the rows, those that differ in nothing but the number at `place` as one."""
-    padded = {
-        (row[:place], row[place + 1 :], len(row[place]))
-        for row in rows
-        if len(row) > place and row[place] != "0" and row[place].startswith("0")
-    }
-    alike: dict[tuple[_Row, _Row, int], list[int]] = {}
+    by_width: dict[tuple[_Row, _Row, int], list[str]] = {}
     for row in rows:
-        if len(row) <= place:
-            alike[row, (), 0] = []
-            continue
-        before, number, after = row[:place], row[place], row[place + 1 :]
-        width = len(number) if (before, after, len(number)) in padded else 0
-        alike.setdefault((before, after, width), []).append(int(number))
-    for (before, after, width), numbers in alike.items():
-        yield (*before, *_bracketed(sorted(numbers), width), *after)
+        if len(row) > place:
+            number = row[place]
+            by_width.setdefault((row[:place], row[place + 1 :], len(number)), []).append(number)
+        else:
+            by_width[row, (), 0] = []
+    alike: dict[tuple[_Row, _Row, int], list[int]] = {}
+    for (before, after, width), numbers in by_width.items():
+        is_padded = any(number[0] == "0" and number != "0" for number in numbers)
+        alike.setdefault((before, after, width * is_padded), []).extend(map(int, numbers))
+    for (before, after, width), integers in alike.items():
+        yield (*before, *_bracketed(sorted(integers), width), *after)
 
 
 def _bracketed(numbers: list[int], width: int) -> Iterator[str]:
