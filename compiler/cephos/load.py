@@ -318,7 +318,18 @@ class _StopError(Exception):
 class _Level:
     """A mapping or list under construction."""
 
-    __slots__ = ("anchor", "data", "height", "key", "marks", "merges", "merging", "size", "start")
+    __slots__ = (
+        "anchor",
+        "awaits_key",
+        "data",
+        "height",
+        "key",
+        "marks",
+        "merges",
+        "merging",
+        "size",
+        "start",
+    )
 
     def __init__(self, event: Any, data: Any, marks: Any) -> None:
         self.data: Any = data
@@ -327,8 +338,9 @@ class _Level:
         self.anchor: str | None = event.anchor
         self.size = 1
         self.height = 1
-        # Of a mapping: the key that awaits its value, and the values of `<<`.
-        self.key: Any = None
+        # Of a mapping: the key that awaits its value, with its place, and the values of `<<`.
+        self.awaits_key = type(data) is dict
+        self.key: tuple[str, int, int] = ("", -1, -1)
         self.merging = False
         self.merges: list[tuple[Any, _Mark]] = []
 
@@ -343,7 +355,10 @@ class _Node(NamedTuple):
 
 
 class _Builder:
-    """Builds the document from the events of a parser."""
+    """Builds the document from the events of a parser.
+
+    A large site has a hundred thousand events, so what a scalar meets on its way is short.
+    """
 
     def __init__(self, source: Source, report: Report) -> None:
         self.document: Document | None = None
@@ -467,8 +482,7 @@ class _Builder:
         self._levels.append(level)
 
     def _awaits_key(self) -> bool:
-        level = self._levels[-1] if self._levels else None
-        return level is not None and level.key is None and type(level.data) is dict
+        return bool(self._levels) and self._levels[-1].awaits_key
 
     def _end_list(self, event: Any) -> None:
         self._ascend(self._levels.pop(), event.end_mark.index)
@@ -480,10 +494,17 @@ class _Builder:
         self._ascend(level, event.end_mark.index)
 
     def _ascend(self, level: _Level, end: int) -> None:
-        node = _Node(level.data, level.marks, level.size, level.height)
         if level.anchor:
-            self._anchors[level.anchor] = node
-        self._put(node, level.start, end)
+            self._anchors[level.anchor] = _Node(level.data, level.marks, level.size, level.height)
+        self._grow(level.size, level.height)
+        self._put(level.data, level.marks, level.start, end)
+
+    def _grow(self, size: int, height: int) -> None:
+        """Let what is under construction grow by what a value of this size is more than one."""
+        if self._levels:
+            level = self._levels[-1]
+            level.size += size - 1
+            level.height = max(level.height, height + 1)
 
     def _merge(self, level: _Level, data: Any, mark: _Mark) -> None:
         """Add what a `<<` names and the mapping itself does not say."""
@@ -517,7 +538,8 @@ class _Builder:
         if len(self._levels) + node.height > DEPTH_LIMIT:
             message = f"nested more than {DEPTH_LIMIT} levels deep through this alias"
             self._stop("E010", message, start, end)
-        self._put(node, start, end)
+        self._grow(node.size, node.height)
+        self._put(node.data, node.inner, start, end)
 
     def _check_anchor(self, sign: str, start: int) -> None:
         at = self._source.text.find(sign, start)
@@ -527,16 +549,17 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
-        text: str = event.value
-        if event.style == '"' and (bad := _BAD_CHARACTER.search(text)):
+        text, style = event.value, event.style
+        if style == '"' and (bad := _BAD_CHARACTER.search(text)):
             message = f"{_character(bad[0])} is not allowed, not even as an escape"
             self._problem("E004", message, start, end)
             text = _BAD_CHARACTER.sub("\ufffd", text)
-        if self._awaits_key():
+        level = self._levels[-1] if self._levels else None
+        if level and level.awaits_key:
             self._check_tag(event, "str")
-            quoted = event.style in _QUOTES
-            self._levels[-1].merging = text == "<<" and not quoted
-            self._key(self._levels[-1], text, start + quoted, end - quoted)
+            quoted = style in _QUOTES
+            level.merging = text == "<<" and not quoted
+            self._key(level, text, start + quoted, end - quoted)
             return
         self._count(1, start)
         value: Any = text
@@ -544,14 +567,14 @@ class _Builder:
             value = self._tagged(event, text)
         elif event.implicit[0] and (not text or text[0] in _MAYBE_NOT_TEXT):
             value = self._resolved(text, start, end)
-        node = _Node(value, None, 1, 0)
         if event.anchor:
             self._check_anchor("&", start)
-            self._anchors[event.anchor] = node
-        self._put(node, start, end)
+            self._anchors[event.anchor] = _Node(value, None, 1, 0)
+        self._put(value, None, start, end)
 
     def _key(self, level: _Level, text: str, start: int, end: int) -> None:
         level.key = (text, start, end)
+        level.awaits_key = False
         if not text:
             self._problem("E014", "a key is missing before this ':'", start, start + 1)
             return
@@ -599,36 +622,35 @@ class _Builder:
             message = f"more than {VALUES_LIMIT:,} values, counting what aliases repeat"
             self._stop("E003", message, start, start + 1)
 
-    def _put(self, node: _Node, start: int, end: int) -> None:
-        """Put a finished value where it belongs."""
+    def _put(self, data: Any, inner: Any, start: int, end: int) -> None:
+        """Put a finished value where it belongs; see `_grow` for one that holds others."""
         if not self._levels:
-            self._finish(node, start, end)
+            self._finish(data, inner, start, end)
             return
         level = self._levels[-1]
-        level.size += node.size
-        level.height = max(level.height, node.height + 1)
+        level.size += 1
         if type(level.data) is list:
-            level.data.append(node.data)
-            level.marks.append(_Mark(-1, -1, start, end, node.inner))
+            level.data.append(data)
+            level.marks.append(_Mark(-1, -1, start, end, inner))
             return
         key, key_start, key_end = level.key
-        level.key = None
-        mark = _Mark(key_start, key_end, start, end, node.inner)
+        level.awaits_key = True
+        mark = _Mark(key_start, key_end, start, end, inner)
         if level.merging:
-            level.merges.append((node.data, mark))
+            level.merges.append((data, mark))
         elif key and key not in level.data:
-            level.data[key] = node.data
+            level.data[key] = data
             level.marks[key] = mark
 
-    def _finish(self, node: _Node, start: int, end: int) -> None:
-        if node.data is None:
+    def _finish(self, data: Any, inner: Any, start: int, end: int) -> None:
+        if data is None:
             self._stop("E006", "the site description is empty")
-        if not isinstance(node.data, dict):
+        if not isinstance(data, dict):
             self._stop("E011", "the site description must be a mapping of keys", start, end)
-        root = _Mark(-1, -1, start, end, node.inner)
+        root = _Mark(-1, -1, start, end, inner)
         # anything may be missing where, say, the second of two equal keys was dropped
         unsound: frozenset[Path] = frozenset({()} if self._problems else ())
-        self.document = Document(self._source, node.data, root, unsound)
+        self.document = Document(self._source, data, root, unsound)
 
 
 def _character(character: str) -> str:

@@ -5,16 +5,18 @@ that it comes from. What the bundles of a profile share is told once::
 
     "files": {"RUNBOOK.md": {"sha256": …, "mode": …, "source": …}},
     "bundles": [{
-      "files": {"apply": {"sha256": …, "mode": …, "source": …}, "host.env": {"mode": …}},
+      "files": {"apply": {"sha256": …, "mode": …, "source": …}, "host.env": {"mode": …, "form": …}},
       "hosts": {"os1": {"source": …, "host.env": its sha256 on this host}}}]
 
-A host is one line: one more host, one more line. What the files come from, as far as a change of
-it can matter to a running site, is told under `record` (`record.py`). The list of what a run is
-about to make has the same form, with `{}` for what it does not tell.
+`form` is the checksum of a text that has a blank for the host's name. A host is one line: one more
+host, one more line. What the files come from, as far as a change of it can matter to a running
+site, is told under `record` (`record.py`). The list of what a run is about to make is laid out the
+same, with `{}` for what it does not tell.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -24,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 from cephos.tree import HOST, SUMS, File, Form, Tree, folders_of, listing, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from cephos.tree import Bundles
 
 NAME = "manifest.json"
 _SHA256 = re.compile("[0-9a-f]{64}")
+_quoted = json.encoder.encode_basestring_ascii
 _Entries = dict[str, dict[str, str]]
 
 
@@ -178,21 +181,29 @@ def _sorted(entries: _Entries) -> _Entries:
 def _laid_out(value: Any, newline: str = "\n") -> str:
     """Return JSON with one line for each list or object that holds no other."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if {dict, list}.isdisjoint(map(type, inner)):
+    kinds = set(map(type, inner))
+    if kinds == {str} and isinstance(value, dict):  # ten thousand hosts, say
+        return f"{{{', '.join([f'{_quoted(key)}: {_quoted(value[key])}' for key in value])}}}"
+    if kinds.isdisjoint({dict, list}):
         return json.dumps(value)
     deeper = f"{newline} "
     if isinstance(value, dict):
-        items = [f"{json.dumps(key)}: {_laid_out(value[key], deeper)}" for key in value]
+        items = [f"{_quoted(key)}: {_laid_out(value[key], deeper)}" for key in value]
         return f"{{{deeper}{f',{deeper}'.join(items)}{newline}}}"
     items = [_laid_out(each, deeper) for each in value]
     return f"[{deeper}{f',{deeper}'.join(items)}{newline}]"
 
 
-def of(tree: Tree, kept: Manifest | None = None) -> Manifest:
-    """Return what there is to tell of a tree, and of the bundles that are `kept` beside it."""
+def of(tree: Tree, kept: Manifest | None = None, earlier: Manifest | None = None) -> Manifest:
+    """Return what there is to tell of a tree, and of the bundles that are `kept` beside it.
+
+    What is true of an `earlier` one is taken from there.
+    """
     files = {path: _entry(file) for path, file in tree.files.items()}
     kept = kept or Manifest()
-    told = kept | Manifest(tree.about, files, tuple(map(_block, tree.bundles)))
+    before = earlier.bundles if earlier else ()
+    blocks = tuple(_block(bundles, before) for bundles in tree.bundles)
+    told = kept | Manifest(tree.about, files, blocks)
     if not kept:
         return told
     from cephos import record  # noqa: PLC0415  # 40 ms that only a run with --host needs
@@ -205,13 +216,18 @@ def _entry(file: File) -> dict[str, str]:
     return {"sha256": file.digest, "mode": f"{file.mode:04o}", "source": file.source}
 
 
-def _block(bundles: Bundles) -> Block:
+def _block(bundles: Bundles, before: Iterable[Block]) -> Block:
     files = {path: _entry(file) for path, file in bundles.shared.items()}
-    own = {path: {"mode": "0644"} for path in bundles.paths if path not in bundles.shared}
-    hosts = {
-        host: {"source": source} | bundles.digests(host) for host, source in bundles.hosts.items()
-    }
-    return Block(files | own, hosts)
+    for path, text in bundles.named.items():
+        files[path] = {"mode": "0644", "form": hashlib.sha256(text.encode()).hexdigest()}
+    files[SUMS] = {"mode": "0644"}  # its form follows from all others
+    known: _Entries = next((block.hosts for block in before if block.files == files), {})
+    hosts = {}
+    for host, source in bundles.hosts.items():
+        told = known.get(host, {})
+        is_same = told.get("source") == source
+        hosts[host] = told if is_same else {"source": source} | bundles.digests(host)
+    return Block(files, hosts)
 
 
 def cover(tree: Tree, manifest: Manifest) -> Tree:
@@ -238,9 +254,9 @@ def read(data: bytes) -> Manifest:
         blocks = [Block(block["files"], block["hosts"]) for block in bundles]
         blocks += _unfolded(files)
         for entries in (files, *(block.files for block in blocks)):
-            _check(entries, _is_inside)
+            _check(entries, _are_paths)
         for block in blocks:
-            _check(block.hosts, _is_name)
+            _check(block.hosts, _are_names)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("it has another form") from error
     return Manifest(about, files, tuple(blocks))
@@ -256,17 +272,22 @@ def _unfolded(files: _Entries) -> Iterator[Block]:
     return (Block(entries, {host: {}}) for host, entries in inside.items())
 
 
-def _check(entries: _Entries, is_name: Callable[[str], bool]) -> None:
+def _check(entries: _Entries, are_sound: Callable[[Collection[str]], bool]) -> None:
     """Refuse what was tampered with: names must stay below OUT, checksums be checksums."""
-    for name, told in entries.items():
-        digests = (each for key, each in told.items() if key not in {"source", "mode"})
-        if not is_name(name) or not all(map(_SHA256.fullmatch, digests)):
-            raise ValueError(f"{name!r} is not what a run would write")
+    digests = [
+        digest
+        for told in entries.values()
+        for key, digest in told.items()
+        if key not in {"source", "mode"}
+    ]
+    if not are_sound(entries) or not all(map(_SHA256.fullmatch, digests)):
+        raise ValueError("it is not what a run would write")
 
 
-def _is_inside(path: str) -> bool:
-    return path.isprintable() and {"", ".", ".."}.isdisjoint(path.split("/"))
+def _are_paths(paths: Collection[str]) -> bool:
+    parts = {part for path in paths for part in path.split("/")}
+    return "".join(parts).isprintable() and {"", ".", ".."}.isdisjoint(parts)
 
 
-def _is_name(host: str) -> bool:
-    return _is_inside(host) and "/" not in host
+def _are_names(hosts: Collection[str]) -> bool:
+    return _are_paths(hosts) and "/" not in "".join(hosts)

@@ -280,8 +280,15 @@ class Site:
 
     def administrators(self, cluster: Cluster) -> list[str]:
         """Return the names of the hosts that administer the cluster; rule E215 wants one."""
-        groups = (group for group in self.groups if cluster.name in group.clusters)
-        return [name for group in groups for name in group.names]
+        return self._administrators.get(cluster.name, [])
+
+    @cached_property
+    def _administrators(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for group in self.groups:
+            for cluster in group.clusters:
+                found.setdefault(cluster, []).extend(group.names)
+        return found
 
     def host_of(self, backend: Backend) -> str | None:
         """Return HOST of `HOST@BACKEND#POOL`, to which Cinder has the backend's volumes belong."""

@@ -214,10 +214,11 @@ class Plan:
         return list(services.guest_keyrings(self.site)) if self.site.nova else []
 
     def holders(self, cluster: Cluster, client: str) -> tuple[HostGroup, ...]:
-        """Return the groups whose hosts hold the client's key."""
+        """Return the groups whose hosts hold the client's key, in the order of the description."""
         keyring = services.Keyring(cluster.name, client)
         holding = (profile for profile in self.profiles if keyring in profile.keyrings)
-        return tuple(group for profile in holding for group in profile.groups)
+        groups = {group for profile in holding for group in profile.groups}
+        return tuple(group for group in self.site.groups if group in groups)
 
 
 def scheduled_trash(site: Site, cluster: Cluster) -> dict[str, str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from fnmatch import translate
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 from cephos.diagnostics import BLANK, quote
@@ -209,7 +210,7 @@ def fold(names: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=32)  # a runbook names the same hosts again and again
 def _fold(names: tuple[str, ...]) -> tuple[str, ...]:
-    rows = [tuple(_NUMBER.split(name)) for name in dict.fromkeys(names)]
+    rows = [*map(tuple, map(_NUMBER.split, dict.fromkeys(names)))]
     for place in range(max(map(len, rows), default=0) - 2, 0, -2):
         rows = list(_folded(rows, place))
     return tuple("".join(row) for row in rows)
@@ -217,29 +218,26 @@ def _fold(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _folded(rows: list[_Row], place: int) -> Iterator[_Row]:
     """Yield the rows, those that differ in nothing but the number at `place` as one."""
-    by_width: dict[tuple[_Row, _Row, int], list[str]] = {}
+    by_width: dict[tuple[_Row, _Row, int], list[str]] = defaultdict(list)
     for row in rows:
         if len(row) > place:
             number = row[place]
-            by_width.setdefault((row[:place], row[place + 1 :], len(number)), []).append(number)
+            by_width[row[:place], row[place + 1 :], len(number)].append(number)
         else:
             by_width[row, (), 0] = []
-    alike: dict[tuple[_Row, _Row, int], list[int]] = {}
+    alike: dict[tuple[_Row, _Row, int], list[int]] = defaultdict(list)
     for (before, after, width), numbers in by_width.items():
-        is_padded = any(number[0] == "0" and number != "0" for number in numbers)
-        alike.setdefault((before, after, width * is_padded), []).extend(map(int, numbers))
+        is_padded = width > 1 and min(numbers).startswith("0")
+        alike[before, after, width * is_padded] += map(int, numbers)
     for (before, after, width), integers in alike.items():
         yield (*before, *_bracketed(sorted(integers), width), *after)
 
 
 def _bracketed(numbers: list[int], width: int) -> Iterator[str]:
     """Yield the numbers as one bracket, or as what it is if there is only one; nothing for none."""
-    items: list[list[int]] = []
-    for number in numbers:
-        if items and number == items[-1][-1] + 1:
-            items[-1][1:] = [number]
-        else:
-            items.append([number])
-    if items:
-        text = ",".join("-".join(f"{number:0{width}}" for number in item) for item in items)
-        yield text if len(numbers) == 1 else f"[{text}]"
+    if not numbers:
+        return
+    gaps = [at for at, (one, other) in enumerate(pairwise(numbers), 1) if other != one + 1]
+    runs = [{numbers[at], numbers[end - 1]} for at, end in pairwise([0, *gaps, len(numbers)])]
+    text = ",".join("-".join(f"{number:0{width}}" for number in sorted(run)) for run in runs)
+    yield text if len(numbers) == 1 else f"[{text}]"

@@ -90,10 +90,6 @@ class Bundles:
         forms = {path: Form(text) for path, text in self.named.items()}
         return {**forms, SUMS: Form(listing(covered, shared))}
 
-    @cached_property
-    def _own_digests(self) -> dict[str, dict[str, str]]:
-        return {host: self._own(host)[1] for host in self.hosts}
-
     def _own(self, host: str) -> tuple[dict[str, bytes], dict[str, str]]:
         """Return the contents of the files that only this host has, and their checksums."""
         contents: dict[str, bytes] = {}
@@ -110,7 +106,7 @@ class Bundles:
 
     def digests(self, host: str) -> dict[str, str]:
         """Return the sha256 of the files that only this host has."""
-        return self._own_digests[host]
+        return self._own(host)[1]
 
     def file(self, host: str, path: str) -> File:
         """Return one file of a host's bundle, which must be one of `paths`."""

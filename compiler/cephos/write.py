@@ -120,10 +120,11 @@ class Out:
             )
         kept = made.without(tree.hosts) if partial else Manifest()
         known = made | begun | (manifest.COVERING if made else Manifest())
-        told = manifest.of(tree, kept)
-        change = Change(manifest.cover(tree, told), told)
-        if not self._is_remembered(manifest.NAME):
+        is_known = self._is_remembered(manifest.NAME)
+        if not is_known:
             self._evidence.forget()
+        told = manifest.of(tree, kept, made if is_known else None)
+        change = Change(manifest.cover(tree, told), told)
         self._compare_files(change, known.files)
         there = self._bundles_there()
         self._compare_bundles(change, there, made, known)
