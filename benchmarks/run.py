@@ -3,9 +3,9 @@
 
     .venv/bin/python benchmarks/run.py [--hosts 10000] [--rounds 5] [--folder DIR]
 
-Ratios are taken round by round, since a busy machine slows all of a round; the table shows the
-median and, in brackets, least and most. Processor time (user and system, children included) depends
-less on what else runs than time by the clock does.
+Each program is held against `cp -r` of its result right after it, since what else runs slows both;
+the table shows the median of these ratios and, in brackets, least and most. Processor time (user
+and system, children included) depends less on what else runs than time by the clock does.
 
 Kapitan and Ansible are measured where they are found on PATH or in `--rivals DIR`, a virtual
 environment's `bin`, with few hosts: they take hours for thousands. Nothing is deleted before the
@@ -66,57 +66,60 @@ class Round:
         self._volatile = _file_system(folder.parent) == "tmpfs"
         self.costs: dict[str, Cost] = {}
         self.against: dict[str, Cost] = {}
+        self._spent: list[str] = []
         folder.mkdir()
 
     def _compile(self, what: str, site: str, out: str, *more: str) -> None:
         place = self.folder / "site.yaml"
         place.write_text(site)
         self.costs[what] = cost(PROGRAM, place, "-o", self.folder / out, *more)
+        # beside each its own copy: a minute later the machine may be half as fast
+        self.against[what] = self._copy(out if (self.folder / out).exists() else "listed")
+
+    def _copy(self, out: str) -> Cost:
+        copy = f"copied-{len(self.against)}"
+        self._spent.append(copy)
+        return cost("cp", "-r", self.folder / out, self.folder / copy)
 
     def measure(self) -> None:
         """Take all costs."""
         site, ranges = sites.one_by_one(self._hosts), sites.in_ranges(self._hosts)
         self._compile("one by one, written", site, "listed")
-        copied = cost("cp", "-r", self.folder / "listed", self.folder / "copied")
         self._compile("one by one, unchanged", site, "listed")
         self._compile("one by one, one line changed", sites.with_one_changed(self._hosts), "listed")
         self._compile("one by one, all but writing", site, "unused", "--check")
-        self._done("listed")
+        self._tar()
+        self._bare_loop()
+        self._tidy("listed", "untarred", "tree.tar", "looped")
         self._compile("in ranges, written", ranges, "ranged")
         self._compile("in ranges, unchanged", ranges, "ranged")
         self._compile(
             "in ranges, all bundles changed", sites.with_all_changed(self._hosts), "ranged"
         )
-        self._done("ranged")
-        self._tar()
-        self._done("untarred", "tree.tar")
-        self._bare_loop()
-        self._done("looped", "copied")
-        self.against = dict.fromkeys(self.costs, copied)
-        self.costs["cp -r of the tree"] = self.against["cp -r of the tree"] = copied
-        what = "in ranges, with archives"
-        self._compile(what, ranges, "packed", "--archive")
-        self.against[what] = cost("cp", "-r", self.folder / "packed", self.folder / "copied-packed")
-        self._done("packed", "copied-packed")
+        self._compile("in ranges, with archives", ranges, "packed", "--archive")
+        self._tidy("ranged", "packed")
         self._others()
 
-    def _done(self, *names: str) -> None:
-        """Give memory back."""
+    def _tidy(self, *names: str) -> None:
+        """Give memory back; seldom, since on a virtual machine it is slow to come again."""
         if self._volatile:
-            cost("rm", "-r", "--", *names, cwd=self.folder)
+            cost("rm", "-r", "--", *names, *self._spent, cwd=self.folder)
+            self._spent.clear()
 
     def _tar(self) -> None:
-        archive, out = self.folder / "tree.tar", self.folder / "untarred"
+        archive, out, what = self.folder / "tree.tar", self.folder / "untarred", "tar -x"
         out.mkdir()
-        cost("tar", "-cf", archive, "-C", self.folder / "copied", ".")
-        self.costs["tar -x of the tree"] = cost("tar", "-xf", archive, "-C", out)
+        cost("tar", "-cf", archive, "-C", self.folder / "listed", ".")
+        self.costs[what] = cost("tar", "-xf", archive, "-C", out)
+        self.against[what] = self._copy("listed")
 
     def _bare_loop(self) -> None:
-        templates = self.folder / "templates"
-        rivals.templates_of(self.folder / "copied/hosts/compute00001", templates)
-        self.costs["Jinja2 in a bare loop"] = cost(
+        templates, what = self.folder / "templates", "Jinja2 in a bare loop"
+        rivals.templates_of(self.folder / "listed/hosts/compute00001", templates)
+        self.costs[what] = cost(
             sys.executable, rivals.__file__, templates, str(self._hosts), self.folder / "looped"
         )
+        self.against[what] = self._copy("looped")
 
     def _others(self) -> None:
         """Measure Kapitan and Ansible, where they are, against cp -r of what they made."""

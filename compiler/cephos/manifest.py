@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cephos.tree import HOST, SUMS, File, Form, Tree, folders_of, listing, split
+from cephos.tree import HOST, SUMS, File, Form, Tree, folders_of, listing, looked_at, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -52,6 +52,11 @@ class Block:
     def folders(self) -> list[str]:
         """Return the folders of each bundle, outer ones first."""
         return folders_of(self.paths)
+
+    @cached_property
+    def looked_at(self) -> tuple[str, ...]:
+        """Return what shows any change of a bundle."""
+        return looked_at(self.paths)
 
     @cached_property
     def _modes(self) -> str:
@@ -233,12 +238,12 @@ def _block(bundles: Bundles, before: Iterable[Block]) -> Block:
 def cover(tree: Tree, manifest: Manifest) -> Tree:
     """Return the tree with the two files that cover it and all else that the manifest tells of."""
     files = {**tree.files, NAME: File(manifest.data(), "site")}
-    lines = {path: f"{file.digest}  {path}\n" for path, file in files.items()}
+    lines = {path: f"{file.digest}  {path}\n".encode() for path, file in files.items()}
     for block in manifest.bundles:
         inside = Form(listing(block.files, _digests(block.files), f"hosts/{HOST}/"))
         for host, told in block.hosts.items():
-            lines[f"hosts/{host}/"] = inside.filled({**told, "host": host})
-    files[SUMS] = File("".join([lines[path] for path in sorted(lines)]).encode(), "site")
+            lines[f"hosts/{host}/"] = inside.filled({**told, "host": host}).encode()
+    files[SUMS] = File(b"".join([lines[path] for path in sorted(lines)]), "site")
     return Tree(tree.about, files, tree.bundles)
 
 

@@ -54,8 +54,7 @@ def ship(
         SigningError: the key signs nothing for this site.
     """
     with out.alone():
-        there = out.read(SUMS)
-        if not there or there[0] != tree.files[SUMS].data:
+        if not out.holds(SUMS, tree.files[SUMS].data):
             raise OutError("another compiler has changed OUT meanwhile", "run again")
         if key is not None:
             _sign(out, tree, key, signers)

@@ -83,6 +83,11 @@ class Bundles:
         return folders_of(self.paths)
 
     @cached_property
+    def looked_at(self) -> tuple[str, ...]:
+        """Return what shows any change of a bundle."""
+        return looked_at(self.paths)
+
+    @cached_property
     def _forms(self) -> dict[str, Form]:
         """Return the files that differ from host to host, the checksums of all others last."""
         shared = {path: file.digest for path, file in self.shared.items()}
@@ -174,6 +179,17 @@ def folders_of(paths: Iterable[str]) -> list[str]:
         parts = folder.split("/")
         found.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
     return sorted(found - {""})
+
+
+def looked_at(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return what shows any change of these files: they, and the folders that hold folders.
+
+    Where a link takes the place of a folder, the files behind it may be the same; the folder in
+    which it stands is not. The outermost is `.`, and folders come first.
+    """
+    paths = tuple(paths)
+    holders = {folder.rpartition("/")[0] for folder in folders_of(paths)}
+    return (".", *sorted(holders - {""}), *paths)
 
 
 def listing(paths: Iterable[str], digests: Mapping[str, str], folder: str = "") -> str:

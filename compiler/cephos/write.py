@@ -17,7 +17,7 @@ import filecmp
 import os
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PENDING = ".cephos-pending.json"
 _NEW = ".cephos-new"
 _MODE = 0o644
+_PIECE = 1 << 16
 
 
 class OutError(Obstacle):
@@ -259,16 +260,24 @@ class Out:
     def _read_bundle(self, change: Change, host: str, block: Block, known: Collection[str]) -> None:
         """Compare a bundle, file by file."""
         self.refuse_links(bundle_path(host, folder) for folder in block.folders)
-        files, looks = change.tree.hosts[host].files(host), {}
+        files, looks = change.tree.hosts[host].files(host), self._folder_looks(host, block)
         for path in block.paths:
             place = bundle_path(host, path)
             look = self._compare_file(change, place, files[path], is_ours=path in known)
             if look:
                 looks[path] = look
-        if len(looks) == len(files):
+        if len(looks) == len(block.looked_at):
             self._evidence.see({host: Look.of(looks.values())})
         else:
             change.inside[host] = looks
+
+    def _folder_looks(self, host: str, bundle: Block | Bundles) -> dict[str, os.stat_result]:
+        """Return how folders of a bundle look that show a change; {} if one is missing."""
+        folder = f"{self._folder}/hosts/{host}/"
+        folders = bundle.looked_at[: -len(bundle.paths)]
+        with suppress(OSError):
+            return {each: os.lstat(folder + each) for each in folders}
+        return {}
 
     def _infer(self, change: Change, host: str, before: Block, after: Block) -> None:
         """Find what changes in a bundle that is as `before` tells."""
@@ -340,12 +349,10 @@ class Out:
         return bool(looks) and self._evidence.is_bundle(host, Look.of(looks))
 
     def _looks(self, host: str, block: Block) -> list[os.stat_result]:
-        """Return how the files of a bundle look; [] if one is missing, or a folder is a link."""
+        """Return how a bundle looks, in the order of `looked_at`; [] if something is missing."""
         folder = f"{self._folder}/hosts/{host}/"
         try:
-            if any(stat.S_ISLNK(os.lstat(folder + each).st_mode) for each in block.folders):
-                return []
-            return [os.lstat(folder + path) for path in block.paths]
+            return [os.lstat(folder + each) for each in block.looked_at]
         except OSError:
             return []
 
@@ -353,13 +360,13 @@ class Out:
         self, change: Change, path: str, file: File, *, is_ours: bool
     ) -> os.stat_result | None:
         """Return how the file looks if it is as wanted; else put it down for a change."""
-        there = self.read(path)
-        if there is None:
-            change.made.append(path)
-            return None
-        data, look = there
-        if data == file.data and bool(look.st_mode & stat.S_IXUSR) == file.executable:
-            return look
+        with self._open(path) as there:
+            if there is None:
+                change.made.append(path)
+                return None
+            stream, look = there
+            if bool(look.st_mode & stat.S_IXUSR) == file.executable and _holds(stream, file.data):
+                return look
         (change.changed if is_ours else change.foreign).append(path)
         return None
 
@@ -375,13 +382,24 @@ class Out:
 
     def read(self, path: str) -> tuple[bytes, os.stat_result] | None:
         """Return a file's bytes and how it looks; None if there is no file."""
+        with self._open(path) as there:
+            return there and (there[0].read(), there[1])
+
+    def holds(self, path: str, data: bytes) -> bool:
+        """Tell whether there is a file with these bytes."""
+        with self._open(path) as there:
+            return there is not None and _holds(there[0], data)
+
+    @contextmanager
+    def _open(self, path: str) -> Iterator[tuple[BinaryIO, os.stat_result] | None]:
         place = self._path(path)
         try:
             # opening must not wait for the other end of what turns out to be a pipe
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(place, flags)
         except FileNotFoundError:
-            return None
+            yield None
+            return
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise OutError(
@@ -393,7 +411,7 @@ class Out:
             if not stat.S_ISREG(status.st_mode):
                 raise OutError(f"{place} is not a regular file", "move it away")
             with open(descriptor, "rb", closefd=False) as stream:
-                return stream.read(), status
+                yield stream, status
         except OSError as error:
             raise _os_error(f"cannot read {place}", error) from error
         finally:
@@ -484,7 +502,12 @@ class Out:
 
     def _make_bundles(self, hosts: Iterator[str], tree: Tree) -> dict[str, Look]:
         """Make bundles that are not there; return how they look."""
-        return {host: Look.of(self._make_bundle(host, tree.hosts[host])) for host in hosts}
+        made = {}
+        for host in hosts:
+            bundles = tree.hosts[host]
+            looks = self._make_bundle(host, bundles)
+            made[host] = Look.of([*self._folder_looks(host, bundles).values(), *looks])
+        return made
 
     def _mend_bundles(
         self,
@@ -499,8 +522,9 @@ class Out:
             bundles = change.tree.hosts[host]
             files, looks = bundles.files(host), self._unchanged(change, host, before)
             looks |= {path: self.put(bundle_path(host, path), files[path]) for path in inside[host]}
-            if all(path in looks for path in bundles.paths):
-                mended[host] = Look.of([looks[path] for path in bundles.paths])
+            looks |= self._folder_looks(host, bundles)
+            if all(each in looks for each in bundles.looked_at):
+                mended[host] = Look.of([looks[each] for each in bundles.looked_at])
         return mended
 
     def _unchanged(
@@ -512,7 +536,7 @@ class Out:
         looks = self._looks(host, before[host])
         if not looks or not self._evidence.is_bundle(host, Look.of(looks)):
             return {}  # somebody has been here since
-        return dict(zip(before[host].paths, looks, strict=True))
+        return dict(zip(before[host].looked_at, looks, strict=True))
 
     def _make_bundle(self, host: str, bundles: Bundles) -> list[os.stat_result]:
         """Make a bundle beside its place, and bring it there in one step; return how it looks."""
@@ -595,6 +619,16 @@ class Out:
                 if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
                     return
                 raise
+
+
+def _holds(stream: BinaryIO, data: bytes) -> bool:
+    """Tell whether a stream gives just these bytes; piece by piece, since it may be a large one."""
+    at = 0
+    while piece := stream.read(_PIECE):
+        if not data.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(data)
 
 
 def _by_host(paths: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:

@@ -130,21 +130,22 @@ def administrators_wait_for_no_key(site: Site, at: Places) -> Iterator[Diagnosti
 @rule(*STORES, ROLES)
 def host_settings_suit_the_roles(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E207: `clusters` of a host that administers none, `backends` of one that runs none."""
+    described = [backend.name for backend in site.backends]
     for group in site.groups:
+        given = at.keys(group.path)
         for key, role, what in (
             ("clusters", CEPH_ADMIN, "administers"),
             ("backends", CINDER, "runs"),
         ):
-            path = (*group.path, key)
-            if role not in group.roles and at.given(path):
+            if key in given and role not in group.roles:
                 yield Diagnostic(
                     "E207",
                     f"`{key}` says what a {role} host {what}, and this is none",
-                    at.key(path),
+                    at.key((*group.path, key)),
                     help="leave it out: where a service stores is said under `services`",
                 )
-        for number, name in enumerate(at.items((*group.path, "backends"))):
-            described = [backend.name for backend in site.backends]
+        named = at.items((*group.path, "backends")) if "backends" in given else []
+        for number, name in enumerate(named):
             if name not in described:
                 yield Diagnostic(
                     "E207",

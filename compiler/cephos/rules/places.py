@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cephos.diagnostics import Diagnostic, did_you_mean, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from cephos.diagnostics import Span
     from cephos.load import Document
@@ -55,6 +55,10 @@ class Places:
     def given(self, path: Path) -> bool:
         """Tell whether the description has the key."""
         return self._at(path) is not None
+
+    def keys(self, path: Path) -> Collection[str]:
+        """Return the keys of a mapping; none if it is not given."""
+        return self._at(path) or ()
 
     def items(self, path: Path) -> list[str]:
         """Return the items of a list; none if it is not given."""
