@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from jinja2 import Template
 
-from cephos import cache, evidence, lint, parallel, render, schema_check
+from cephos import cache, evidence, lint, manifest, parallel, render, schema_check
+from cephos.tree import HOST, Bundles, File, Tree, looked_at
 from compiling import OTHER, PROGRAM, SITE, compiled, contents, edited, run
 
 if TYPE_CHECKING:
@@ -115,6 +117,20 @@ def settled(tmp_path: Path) -> Path:
 def test_what_looks_as_it_did_is_not_read_again(tmp_path: Path, settled: Path) -> None:
     assert settled.is_dir()
     assert reads(tmp_path, "out") == []
+
+
+def test_of_a_bundle_that_nobody_touched_nothing_is_read(tmp_path: Path, settled: Path) -> None:
+    """What it held is told by the manifest, so the files that change are known without a look."""
+    before = contents(settled / "hosts")
+    (tmp_path / "site.yaml").write_text(SITE.replace("192.168.8.11", "192.168.8.21"))
+    opened = {
+        path.replace("/.", "/").removesuffix(".cephos-new") for path in reads(tmp_path, "out")
+    }
+    after = contents(settled / "hosts")
+    changed = {path for path in after if after[path] != before.get(path)}
+    assert "os1/files/ceph.conf" in changed
+    # a signature would have to go
+    assert opened == changed | {f"{path.split('/')[0]}/SHA256SUMS.sig" for path in changed}
 
 
 def test_without_the_cache_everything_is_read(
@@ -246,6 +262,73 @@ def test_whatever_a_person_does_to_a_file_is_noticed(
     edit(settled / "hosts/os1/steps/50-glance.sh")
     assert run(tmp_path, "site.yaml", "-o", "out", "--diff").status == 1
     assert contents(compiled(tmp_path)) == before
+
+
+@pytest.mark.parametrize("edit", [same_size_and_time, swapped, not_executable, moved_away])
+def test_whatever_a_person_does_to_a_file_is_noticed_beside_a_change_of_the_site(
+    tmp_path: Path, settled: Path, edit: Callable[[Path], None]
+) -> None:
+    edit(settled / "hosts/os1/steps/50-glance.sh")
+    (tmp_path / "fresh").mkdir()
+    assert contents(compiled(tmp_path, OTHER)) == contents(compiled(tmp_path / "fresh", OTHER))
+
+
+def lying(out: Path) -> None:
+    """Let the manifest tell of another file what it tells of one that changes."""
+    place = out / "manifest.json"
+    manifest = json.loads(place.read_bytes())
+    manifest["bundles"][0]["files"]["apply"]["sha256"] = "0" * 64
+    for own in manifest["bundles"][0]["hosts"].values():
+        own["host.env"] = "1" * 64
+    place.write_text(json.dumps(manifest))
+
+
+def of_another_site(out: Path) -> None:
+    """Put the manifest there that belongs to another state, as a careless merge would."""
+    other = out.with_name("other")
+    other.mkdir()
+    (out / "manifest.json").write_bytes((compiled(other, OTHER) / "manifest.json").read_bytes())
+
+
+@pytest.mark.parametrize(("edit", "site"), [(lying, SITE), (lying, OTHER), (of_another_site, SITE)])
+def test_a_manifest_that_somebody_changed_is_not_believed(
+    tmp_path: Path, settled: Path, edit: Callable[[Path], None], site: str
+) -> None:
+    edit(settled)
+    (tmp_path / "fresh").mkdir()
+    wanted = contents(compiled(tmp_path / "fresh", site))
+    assert contents(compiled(tmp_path, site)) == wanted
+    time.sleep(0.1)
+    assert contents(compiled(tmp_path, site)) == wanted
+
+
+def test_checksums_are_taken_again_where_the_text_around_the_name_is_another() -> None:
+    def made(text: str, source: str = "hosts.os1") -> Tree:
+        shared = {"apply": File(b"same", "site")}
+        return Tree({}, {}, (Bundles(shared, {"host.env": text}, {"os1": source}),))
+
+    earlier = manifest.of(made(f"host={HOST}"))
+    for tree in (
+        made(f"host={HOST}"),
+        made("host=os1"),
+        made(f"name={HOST}"),
+        made(f"host={HOST}", "hosts.os[1-2]"),
+    ):
+        assert manifest.of(tree, None, earlier) == manifest.of(tree)
+
+
+@pytest.mark.parametrize(
+    ("paths", "folders"),
+    [
+        (["apply"], ["."]),
+        (["apply", "lib/a", "lib/b", "steps/c"], ["."]),
+        (["lib/deep/deeper/a", "lib/b"], [".", "lib", "lib/deep"]),
+    ],
+)
+def test_every_folder_in_which_a_link_could_take_a_place_is_looked_at(
+    paths: list[str], folders: list[str]
+) -> None:
+    assert looked_at(paths) == (*folders, *paths)
 
 
 def test_a_file_that_was_just_written_is_not_known_by_its_looks(
