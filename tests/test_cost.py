@@ -311,6 +311,17 @@ def test_a_manifest_that_somebody_changed_is_not_believed(
         time.sleep(0.1)
 
 
+def test_what_an_interrupted_run_began_is_ours_beside_what_nobody_touched(
+    tmp_path: Path, settled: Path
+) -> None:
+    """A new file in a folder that was there is seen in nothing that is looked at."""
+    (settled / ".cephos-pending.json").write_text('{"files":{"hosts/os1/steps/02-prepare.sh":{}}}')
+    (settled / "hosts/os1/steps/02-prepare.sh").write_text("begun")
+    (tmp_path / "fresh").mkdir()
+    site = f"{SITE}prepare: {{}}\n"
+    assert contents(compiled(tmp_path, site)) == contents(compiled(tmp_path / "fresh", site))
+
+
 def test_what_a_person_does_while_a_run_writes_is_noticed_by_the_next(
     tmp_path: Path, settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,7 +255,7 @@ class Out:
             if host in touched:
                 self._read_bundle(change, host, after[host], ours.get(host, frozenset()))
             elif before[host].identity(host) != after[host].identity(host):
-                self._infer(change, host, before[host], after[host])
+                self._infer(change, host, before[host], after[host], ours[host])
 
     def _read_bundle(self, change: Change, host: str, block: Block, known: Collection[str]) -> None:
         """Compare a bundle, file by file."""
@@ -279,13 +279,15 @@ class Out:
             return {each: os.lstat(folder + each) for each in folders}
         return {}
 
-    def _infer(self, change: Change, host: str, before: Block, after: Block) -> None:
+    def _infer(
+        self, change: Change, host: str, before: Block, after: Block, known: Collection[str]
+    ) -> None:
         """Find what changes in a bundle that is as `before` tells."""
         for path in after.paths:
             place = bundle_path(host, path)
             if path not in before.files:
                 file = change.tree.hosts[host].file(host, path)
-                self._compare_file(change, place, file, is_ours=False)
+                self._compare_file(change, place, file, is_ours=path in known)
             elif before.told(host, path) != after.told(host, path):
                 change.changed.append(place)
 
