@@ -30,6 +30,8 @@ import sites
 
 PROGRAM = Path(sys.executable).with_name("cephos-compile")
 KAPITAN_HOSTS, ANSIBLE_HOSTS = 100, 4
+REST = 10
+"""Seconds that a virtual machine may take to return gigabytes of memory, at the cost of others."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Round:
         if self._volatile:
             cost("rm", "-r", "--", *names, *self._spent, cwd=self.folder)
             self._spent.clear()
+            time.sleep(REST)
 
     def _tar(self) -> None:
         archive, out, what = self.folder / "tree.tar", self.folder / "untarred", "tar -x"
