@@ -17,7 +17,6 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ _CANDIDATES_LIMIT = 1000
 _WORD_LIMIT = 64
 _PART_LIMIT = 4
 _TAB = "    "
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
@@ -156,7 +155,7 @@ class Source:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [*accumulate(map(len, _LINE.findall(self.text)), initial=0)]
+        return [0, *(match.end() for match in _LINE_BREAK.finditer(self.text))]
 
     def line(self, number: int) -> str:
         """Return line `number` (from 1) without its line break; '' if there is no such line."""
