@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 from jinja2 import Template
 
-from cephos import cache, evidence, lint, manifest, parallel, render, schema_check
-from cephos.tree import HOST, Bundles, File, Tree, looked_at
+from cephos import cache, evidence, lint, manifest, parallel, render, schema_check, tree
+from cephos.tree import HOST, Bundles, File, Tree, blank, looked_at
 from cephos.write import Change, Out
 from compiling import OTHER, PROGRAM, SITE, compiled, contents, edited, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -347,13 +347,26 @@ def test_checksums_are_taken_again_where_the_text_around_the_name_is_another() -
         return Tree({}, {}, (Bundles(shared, {"host.env": text}, {"os1": source}),))
 
     earlier = manifest.of(made(f"host={HOST}"))
-    for tree in (
+    for other in (
         made(f"host={HOST}"),
         made("host=os1"),
         made(f"name={HOST}"),
         made(f"host={HOST}", "hosts.os[1-2]"),
     ):
-        assert manifest.of(tree, None, earlier) == manifest.of(tree)
+        assert manifest.of(other, None, earlier) == manifest.of(other)
+
+
+def test_checksums_are_taken_again_by_a_compiler_that_lays_them_out_otherwise(
+    tmp_path: Path, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settled.is_dir()
+
+    def listing(paths: Iterable[str], digests: Mapping[str, str], folder: str = "") -> str:
+        return "".join(f"{digests.get(path) or blank(path)} *{folder}{path}\n" for path in paths)
+
+    monkeypatch.setattr(tree, "listing", listing)
+    (tmp_path / "fresh").mkdir()
+    assert contents(compiled(tmp_path, OTHER)) == contents(compiled(tmp_path / "fresh", OTHER))
 
 
 @pytest.mark.parametrize(

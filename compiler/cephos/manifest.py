@@ -8,10 +8,10 @@ that it comes from. What the bundles of a profile share is told once::
       "files": {"apply": {"sha256": …, "mode": …, "source": …}, "host.env": {"mode": …, "form": …}},
       "hosts": {"os1": {"source": …, "host.env": its sha256 on this host}}}]
 
-`form` is the checksum of a text that has a blank for the host's name. A host is one line: one more
-host, one more line. What the files come from, as far as a change of it can matter to a running
-site, is told under `record` (`record.py`). The list of what a run is about to make is laid out the
-same, with `{}` for what it does not tell.
+`form` is the checksum of a text that has blanks for what differs between hosts. A host is one line:
+one more host, one more line. What the files come from, as far as a change of it can matter to a
+running site, is told under `record` (`record.py`). The list of what a run is about to make is laid
+out the same, with `{}` for what it does not tell.
 """
 
 from __future__ import annotations
@@ -223,9 +223,8 @@ def _entry(file: File) -> dict[str, str]:
 
 def _block(bundles: Bundles, before: Iterable[Block]) -> Block:
     files = {path: _entry(file) for path, file in bundles.shared.items()}
-    for path, text in bundles.named.items():
+    for path, text in bundles.texts.items():
         files[path] = {"mode": "0644", "form": hashlib.sha256(text.encode()).hexdigest()}
-    files[SUMS] = {"mode": "0644"}  # its form follows from all others
     known: _Entries = next((block.hosts for block in before if block.files == files), {})
     hosts = {}
     for host, source in bundles.hosts.items():

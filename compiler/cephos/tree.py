@@ -88,12 +88,15 @@ class Bundles:
         return looked_at(self.paths)
 
     @cached_property
-    def _forms(self) -> dict[str, Form]:
-        """Return the files that differ from host to host, the checksums of all others last."""
+    def texts(self) -> dict[str, str]:
+        """Return the files that differ from host to host, with blanks; the checksums come last."""
         shared = {path: file.digest for path, file in self.shared.items()}
         covered = [path for path in self.paths if path != SUMS]
-        forms = {path: Form(text) for path, text in self.named.items()}
-        return {**forms, SUMS: Form(listing(covered, shared))}
+        return {**self.named, SUMS: listing(covered, shared)}
+
+    @cached_property
+    def _forms(self) -> dict[str, Form]:
+        return {path: Form(text) for path, text in self.texts.items()}
 
     def _own(self, host: str) -> tuple[dict[str, bytes], dict[str, str]]:
         """Return the contents of the files that only this host has, and their checksums."""
