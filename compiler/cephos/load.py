@@ -15,13 +15,18 @@ import re
 import stat
 import sys
 import unicodedata
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
+from cephos import alike
+from cephos.alike import HOSTS
 from cephos.diagnostics import Diagnostic, Report, Source, Span, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from cephos.alike import Entry
 
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes; 10,000 hosts of eight lines are 4 MiB."""
@@ -176,14 +181,16 @@ class Document:
     """The values of a site description, each with its place.
 
     `data` holds dict, list, str, int, float, bool and None. What an alias names is shared, not
-    copied: treat it as read-only. `unsound` holds the places of what was wrong and is therefore
-    missing from `data`, or has something else standing in for it.
+    copied, as is what hosts say alike: treat it as read-only. `unsound` holds the places of what
+    was wrong and is therefore missing from `data`, or has something else standing in for it.
     """
 
     source: Source
     data: dict[str, Any]
     _root: _Mark = field(repr=False)
     unsound: frozenset[Path] = frozenset()
+    _hosts: Mapping[str, Entry] = field(default_factory=dict, repr=False)
+    """Hosts of which `_root` knows only those that say something new."""
 
     def span(self, path: Path, *, key: bool = False) -> Span:
         """Return where the value at `path` stands, or with `key` the key (inside its quotes).
@@ -212,7 +219,20 @@ class Document:
             return None
         return re.sub(r"\A(?:[&!]\S*\s+)+", "", text)
 
+    def marks(self, key: str) -> dict[str, _Mark]:
+        """Return where the keys of a mapping on the top level stand; {} if it is none."""
+        mark, found = self._find_parsed((key,))
+        return mark.inner if found and isinstance(mark.inner, dict) else {}
+
     def _find(self, path: Path) -> tuple[_Mark, bool]:
+        host = path[1] if path[:1] == (HOSTS,) and path[1:] else None
+        if not isinstance(host, str) or host not in self._hosts:
+            return self._find_parsed(path)
+        entry = self._hosts[host]
+        mark, found = self._find_parsed((HOSTS, entry.model, *path[2:]))
+        return _moved(mark, host, self._hosts[entry.model], entry), found
+
+    def _find_parsed(self, path: Path) -> tuple[_Mark, bool]:
         mark = self._root
         for step in path:
             try:
@@ -220,6 +240,19 @@ class Document:
             except (TypeError, KeyError, IndexError):
                 return mark, False
         return mark, True
+
+
+def _moved(mark: _Mark, host: str, model: Entry, entry: Entry) -> _Mark:
+    """Return where what stands in the model stands in this entry."""
+    shift = entry.start - model.start
+    key_start, key_end, start, end, inner = mark
+    if key_start >= 0:
+        key_end += shift
+        is_own = key_end == entry.start - 1
+        key_start = key_end - len(host) if is_own else key_start + shift
+    # a block ends where something else begins, which is nothing of this entry
+    end = entry.next if end > model.end else end + shift
+    return _Mark(key_start, key_end, start + shift, end, inner)
 
 
 def read(path: str) -> Source:
@@ -295,12 +328,47 @@ def load(source: Source, report: Report, *, pure: bool = False) -> Document | No
     ruamel.yaml's own parser even where libyaml's is installed.
     """
     builder = _Builder(source, report)
-    try:
+    with suppress(_StopError):
         builder.check_text()
+        if document := _of_models(source, pure=pure):
+            return document
         builder.build(_events(source.text, pure=pure))
-    except _StopError:
-        pass
     return builder.document
+
+
+def _of_models(source: Source, *, pure: bool) -> Document | None:
+    """Return the document of which only hosts that say something new were parsed.
+
+    None if there are no others, or something is wrong: then all of it must be.
+    """
+    found = alike.find(source.text)
+    if not found:
+        return None
+    report = Report()
+    builder = _Builder(Source(source.name, found.text), report)
+    with suppress(_StopError):
+        builder.build(_events(found.text, pure=pure))
+    document = builder.document
+    if report or not document:
+        return None
+    ends = {name: mark.key_end for name, mark in document.marks(HOSTS).items()}
+    if not found.agrees(ends):
+        return None
+    models = document.data[HOSTS]
+    hosts = {name: models[each.model] for name, each in found.entries.items()}
+    sizes = {name: _size(said) for name, said in models.items()}
+    repeated = sum(sizes[each.model] for each in found.entries.values())
+    if _size(document.data) + repeated > VALUES_LIMIT:
+        return None
+    data = {**document.data, HOSTS: hosts}
+    return replace(document, source=source, data=data, _hosts=found.entries)
+
+
+def _size(data: Any) -> int:
+    """Return how many values there are, those in others included."""
+    if isinstance(data, dict):
+        return 1 + sum(map(_size, data.values()))
+    return 1 + sum(map(_size, data)) if isinstance(data, list) else 1
 
 
 def _events(text: str, *, pure: bool) -> Iterator[Any]:
