@@ -441,11 +441,14 @@ class _Builder:
 
     def check_text(self) -> None:
         """Refuse characters before a parser sees them: parsers differ in what they let pass."""
-        for match in _BAD_CHARACTER.finditer(self._source.text):
-            self._problem("E004", f"{_character(match[0])} is not allowed", *match.span())
+        text = self._source.text
+        # none of them can be printed; to find that all can takes half as long as to look for them
+        if not text.replace("\n", "").isprintable():
+            for match in _BAD_CHARACTER.finditer(text):
+                self._problem("E004", f"{_character(match[0])} is not allowed", *match.span())
         if self._problems:
             raise _StopError
-        directive = _DIRECTIVE.match(self._source.text)
+        directive = _DIRECTIVE.match(text)
         if directive and (version := directive["version"]) != _VERSION:
             message = f"YAML {quote(version)} is not supported; remove the %YAML line"
             self._stop("E012", message, *directive.span("version"))

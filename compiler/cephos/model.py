@@ -211,7 +211,7 @@ class Nova(Store):
     cow_snapshots: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # not frozen, as all else is here: ten thousand of them would cost twice
 class HostGroup:
     """One entry of `hosts`: hosts that are described alike; it equals no other."""
 
@@ -547,6 +547,7 @@ class _Builder:
     def _groups(self, default: Platform) -> tuple[HostGroup, ...]:
         groups = []
         first_named: dict[str, str] = {}
+        glance_unit = self._data["services"].get("glance", {}).get("unit")
         for pattern, entry in self._data["hosts"].items():
             path: Path = ("hosts", pattern)
             try:
@@ -574,8 +575,8 @@ class _Builder:
             platform = default
             if "platform" in entry:
                 platform = self._platform(entry["platform"], (*path, "platform"))
-            if unit := self._data["services"].get("glance", {}).get("unit"):
-                platform = platform.with_unit(GLANCE, unit)
+            if glance_unit:
+                platform = platform.with_unit(GLANCE, glance_unit)
             groups.append(
                 HostGroup(
                     pattern=pattern,
@@ -590,8 +591,10 @@ class _Builder:
         return tuple(groups)
 
     def _run(self, entry: dict[str, Any]) -> tuple[str, ...]:
+        if CINDER not in entry["roles"]:
+            return ()
         cinder: dict[str, Any] = self._data["services"].get("cinder", {})
-        described = tuple(cinder.get("backends", {})) if CINDER in entry["roles"] else ()
+        described = tuple(cinder.get("backends", {}))
         chosen = entry.get("backends", described)
         return tuple(name for name in described if name in chosen)
 

@@ -448,15 +448,14 @@ class _Profile:
 
     def _handoff_list(self, cluster: Cluster) -> None:
         lines = ["# host and the keyrings it gets"]
-        keyrings = {
-            group.pattern: " ".join(key.name for key in held if key.cluster == cluster.name)
-            for kind in self._site.kinds
-            for held in [services.keyrings(self._site, kind[0])]
-            for group in kind
-        }
+        keyrings: dict[HostGroup, str] = {}
+        for kind in self._site.kinds:
+            held = services.keyrings(self._site, kind[0])
+            names = " ".join(key.name for key in held if key.cluster == cluster.name)
+            keyrings.update(dict.fromkeys(kind, names))
         for group in self._site.groups:
-            names = keyrings[group.pattern]
-            lines += [f"{host} {names}" for host in group.names if names]
+            if names := keyrings[group]:
+                lines += [f"{host} {names}" for host in group.names]
         self._file(
             f"handoffs{self._of(cluster, '-')}",
             "\n".join(lines) + "\n",

@@ -10,7 +10,7 @@ import math
 import re
 from collections import defaultdict
 from fnmatch import translate
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -210,10 +210,16 @@ def fold(names: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=32)  # a runbook names the same hosts again and again
 def _fold(names: tuple[str, ...]) -> tuple[str, ...]:
-    rows = [*map(tuple, map(_NUMBER.split, dict.fromkeys(names)))]
+    rows = [*map(_row, dict.fromkeys(names))]
     for place in range(max(map(len, rows), default=0) - 2, 0, -2):
         rows = list(_folded(rows, place))
     return tuple("".join(row) for row in rows)
+
+
+@cache
+def _row(name: str) -> _Row:
+    """Return text and numbers of a name by turns."""
+    return tuple(_NUMBER.split(name))
 
 
 def _folded(rows: list[_Row], place: int) -> Iterator[_Row]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ class Kind:
         """Return its hosts as people read them."""
         return host_ranges(self.profile.groups)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Return how many hosts there are."""
         return sum(len(group.names) for group in self.profile.groups)

@@ -220,14 +220,19 @@ def _additional_properties(validator: Any, wanted: Any, value: Any, schema: Any)
         check = jsonschema.Draft7Validator.VALIDATORS["additionalProperties"]
         yield from check(validator, wanted, value, schema)
     elif isinstance(value, dict):
-        right = set()
+        right: set[str] = set()
+        same: set[int] = set()  # values that are one and the same need not be put into words
         for key, each in value.items():
-            if key in schema.get("properties", ()) or (form := repr(each)) in right:
+            if id(each) in same or key in schema.get("properties", ()):
                 continue
-            errors = list(validator.descend(each, wanted, path=key))
-            yield from errors
-            if not errors:
-                right.add(form)
+            form = repr(each)
+            if form not in right:
+                errors = list(validator.descend(each, wanted, path=key))
+                yield from errors
+                if errors:
+                    continue
+            right.add(form)
+            same.add(id(each))
 
 
 def _pattern(_validator: Any, wanted: str, value: Any, _schema: Any) -> Iterator[Any]:

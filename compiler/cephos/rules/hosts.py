@@ -38,16 +38,15 @@ OTHERS = {
 def roles_have_a_service(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E206: a host runs a service that the site does not describe."""
     missing = {role: path for role, path in SERVICES.items() if not described(site, path)}
-    for group in site.groups:
-        for role, path in missing.items():
-            service = ".".join(map(str, path))
-            if role in group.roles:
-                yield Diagnostic(
-                    "E206",
-                    f"role {quote(role)} needs {service}, which is not described",
-                    at.role(group, role),
-                    help=f"describe {service} (its pool and client), or drop the role",
-                )
+    for role, path in missing.items():
+        service = ".".join(map(str, path))
+        for group in site.groups_with(role):
+            yield Diagnostic(
+                "E206",
+                f"role {quote(role)} needs {service}, which is not described",
+                at.role(group, role),
+                help=f"describe {service} (its pool and client), or drop the role",
+            )
 
 
 @rule(ROLES, ADMINISTERED)
