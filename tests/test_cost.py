@@ -91,6 +91,41 @@ def test_templates_are_compiled_once_by_each_compiler(tmp_path: Path) -> None:
     assert compiled_by("two", where="site.yaml/__init__.pyc") == every
 
 
+KEEPING = """
+import sys
+import cephos.templates
+from cephos import cli
+
+_, kept, *sites = sys.argv
+cephos.templates.__spec__.cached = kept
+sys.dont_write_bytecode = False
+for site in sites:
+    assert cli.main([f"{site}.yaml", "-o", site]) == 0
+"""
+
+
+@pytest.mark.parametrize("order", [("made", "asked"), ("asked", "made")])
+def test_a_template_is_kept_for_what_includes_it(tmp_path: Path, order: tuple[str, str]) -> None:
+    """Shell is quoted, Markdown is not: what pools are made with stands in both."""
+    (tmp_path / "made.yaml").write_text(SITE)
+    (tmp_path / "asked.yaml").write_text(
+        edited(
+            ("    release: squid", "    release: squid\n    keys: delivered"),
+            ("  ceph1: {roles: [ceph-admin]}\n", ""),
+        )
+    )
+    written = []
+    for kept in (["together"] * 2, ["apart1", "apart2"]):
+        for site, name in zip(order, kept, strict=True):
+            (tmp_path / name).mkdir(exist_ok=True)
+            command = [sys.executable, "-c", KEEPING, f"{name}/__init__.pyc", site]
+            subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        written.append([contents(tmp_path / site) for site in order])
+        for site in order:
+            shutil.rmtree(tmp_path / site)
+    assert written[0] == written[1]
+
+
 def reads(folder: Path, out: str) -> list[str]:
     """Compile; return the files of bundles that were opened for that."""
     opened: list[str] = []
@@ -451,9 +486,36 @@ def test_what_fails_in_the_other_process_is_told(
                 raise OSError(28, "No space left on device", str(tmp_path))
 
     if len(os.sched_getaffinity(0)) > 1:
-        with pytest.raises(OSError, match="No space left") as caught:
-            parallel.halves(failing, [0, 1, 2, 3])
+        with parallel.started(failing, [0, 1, 2, 3]) as finish:
+            time.sleep(0.2)  # the other one has begun, and takes all of so few
+            with pytest.raises(OSError, match="No space left") as caught:
+                finish()
         assert caught.value.filename == str(tmp_path)
+
+
+def test_what_fails_here_ends_the_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_FEW", 2)
+
+    def slow(things: Iterator[int]) -> None:
+        for _ in things:
+            time.sleep(0.1)
+
+    if len(os.sched_getaffinity(0)) > 1:
+        began = time.monotonic()
+        with pytest.raises(ValueError, match="here"), parallel.started(slow, range(400)):
+            raise ValueError("here")
+        assert time.monotonic() - began < 20  # of the 40 s that it would take all
+
+
+def test_each_thing_is_done_once_by_one_of_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_FEW", 2)
+    for count in (2, 3, 499, 500, 501, 1002, 12_345):
+        done = parallel.shared(
+            lambda things: [(os.getpid(), thing) for thing in things], range(count)
+        )
+        assert sorted(thing for share in done for _, thing in share) == list(range(count))
+    if len(os.sched_getaffinity(0)) > 1:
+        assert len({process for share in done for process, _ in share}) == 2
 
 
 def test_a_killed_compiler_takes_its_other_process_along(tmp_path: Path) -> None:

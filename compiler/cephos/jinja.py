@@ -14,6 +14,8 @@ from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUn
 from cephos import cache
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jinja2.bccache import Bucket
 
 _TEMPLATES = "cephos.templates"
@@ -27,7 +29,7 @@ def environment(*, keep: bool = True, **settings: Any) -> Environment:
     """
     return Environment(  # noqa: S701  # who writes HTML sets autoescape, for others it would corrupt
         loader=PackageLoader(_TEMPLATES, ""),
-        bytecode_cache=_Kept() if keep else None,
+        bytecode_cache=_Kept(settings) if keep else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -40,12 +42,20 @@ class _Kept(FileSystemBytecodeCache):
     """Compiled templates, kept where Python keeps its modules: in `__pycache__` beside them.
 
     Whoever may write there may write the compiler itself, and no other user's cache is believed.
+    What a template compiles to depends on the settings, too: in shell, values are quoted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = {
+            name: getattr(value, "__qualname__", value) for name, value in settings.items()
+        }
         spec = import_module(_TEMPLATES).__spec__
         cached = Path((spec and spec.cached) or os.devnull)
         super().__init__(str(cached.parent), f"%s.{sys.implementation.cache_tag}.j2c")
+
+    def get_cache_key(self, name: str, filename: str | None = None) -> str:
+        """Return what tells a template under these settings from any other."""
+        return super().get_cache_key(f"{name} {sorted(self._settings.items())}", filename)
 
     def get_source_checksum(self, source: str) -> str:
         """Return what changes with the template and the code of its filters."""
