@@ -131,13 +131,6 @@ class Manifest:
         others = self.hosts().keys() - set(hosts)
         return Manifest(self.about, self.files, self.without(others).bundles)
 
-    def names(self) -> Manifest:
-        """Return the names of the files, without what is told of them."""
-        return Manifest(
-            files=_named(self.files),
-            bundles=tuple(Block(_named(each.files), _named(each.hosts)) for each in self.bundles),
-        )
-
     def __or__(self, other: Manifest) -> Manifest:
         """Return what either tells, in order; bundles of equal files become one block.
 
@@ -172,10 +165,6 @@ def _own(told: Mapping[str, str]) -> dict[str, str]:
 
 COVERING = Manifest(files={NAME: {}, SUMS: {}})
 """Files that no manifest tells of, since they cover all that it does."""
-
-
-def _named(entries: _Entries) -> _Entries:
-    return {name: {} for name in entries}
 
 
 def _sorted(entries: _Entries) -> _Entries:
@@ -220,6 +209,16 @@ def of(tree: Tree, kept: Manifest | None = None, earlier: Manifest | None = None
 
     joined = record.joined(kept.about.get("record"), kept.hosts(), tree.about["record"])
     return replace(told, about={**tree.about, "record": joined})
+
+
+def names(bundles: Iterable[Bundles], paths: Iterable[str]) -> Manifest:
+    """Return a list of these bundles and other files that tells their names alone."""
+    blocks = (Block(_named(each.paths), _named(each.hosts)) for each in bundles)
+    return Manifest(files=_named(paths), bundles=tuple(blocks))
+
+
+def _named(names: Iterable[str]) -> _Entries:
+    return {name: {} for name in names}
 
 
 def _entry(file: File) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Two processors for what is done to thousands of folders.
 
 Python's threads would not help: the work is system calls, each too short to hand over for. A fork
-costs some milliseconds and needs nothing copied to it.
+costs some milliseconds and needs nothing copied to it. Two processes take things from one queue, so
+that neither waits long for the other, whenever it began.
 """
 
 from __future__ import annotations
@@ -9,32 +10,76 @@ from __future__ import annotations
 import os
 import pickle
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence, Sized
+    from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 
 _FEW = 500
 """Of fewer things a fork costs more than it saves."""
+_TURNS = 500
+"""How often, at most, the processes take some of the things."""
+_WIDTH = 4
+"""Bytes that tell where these begin."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def halves(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> list[R]:
-    """Do the work for two halves of the things at once; return both results.
+def shared(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> list[R]:
+    """Do the work for all things in two processes; return both results.
 
-    The second half is done in a child process: what `work` changes in memory there is lost, and
-    what it returns or raises must be fit for `pickle`. Few things are done in one go.
+    What `work` changes in memory of the child process is lost, and what it returns or raises must
+    be fit for `pickle`. Few things are done by one process.
 
     Raises:
         ChildProcessError: the child was killed.
     """
+    with started(work, things) as finish:
+        return finish()
+
+
+@contextmanager
+def started(
+    work: Callable[[Iterator[T]], R], things: Sequence[T]
+) -> Iterator[Callable[[], list[R]]]:
+    """Let a child begin the work; give what takes part in it and returns both results.
+
+    See `shared`.
+    """
     if not pays(things):
-        return [work(iter(things))]
-    middle = len(things) // 2
-    with aside(work, things[middle:]) as second:
-        return [work(iter(things[:middle])), second()]
+        yield lambda: [work(iter(things))]
+        return
+    queue = _Queue(things)
+    with aside(work, queue) as second:
+        try:
+            yield lambda: [work(iter(queue)), second()]
+        finally:
+            queue.close()
+
+
+class _Queue(Generic[T]):
+    """Things of which each process that iterates takes some at a time, until none are left."""
+
+    def __init__(self, things: Sequence[T]) -> None:
+        self._things = things
+        self._some = len(things) // _TURNS + 1
+        self._starts, writing = os.pipe()
+        # all of it is written before anybody reads: a pipe holds 4 KiB at least
+        starts = range(0, len(things), self._some)
+        os.write(writing, b"".join(start.to_bytes(_WIDTH) for start in starts))
+        os.close(writing)
+
+    def __iter__(self) -> Iterator[T]:
+        while start := os.read(self._starts, _WIDTH):
+            at = int.from_bytes(start)
+            yield from self._things[at : at + self._some]
+
+    def close(self) -> None:
+        """Leave nothing to the other process, where this one has failed."""
+        while os.read(self._starts, _TURNS * _WIDTH):
+            pass
+        os.close(self._starts)
 
 
 def pays(things: Sized) -> bool:
@@ -43,10 +88,10 @@ def pays(things: Sized) -> bool:
 
 
 @contextmanager
-def aside(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> Iterator[Callable[[], R]]:
+def aside(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Callable[[], R]]:
     """Do the work in a child process meanwhile; give what waits for its result.
 
-    See `halves`. The child has ended when the context does.
+    See `shared`. The child has ended when the context does.
     """
     parent = os.getpid()
     reading, writing = os.pipe()
@@ -85,7 +130,7 @@ def _be_child(work: Callable[[Iterator[T]], R], things: Iterator[T], writing: in
         os._exit(0)
 
 
-def _while_child_of(parent: int, things: Sequence[T]) -> Iterator[T]:
+def _while_child_of(parent: int, things: Iterable[T]) -> Iterator[T]:
     """Yield the things as long as there is somebody to do them for."""
     for thing in things:
         if os.getppid() != parent:

@@ -19,13 +19,14 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cephos import manifest, sign
 from cephos.diagnostics import Obstacle
 from cephos.evidence import Evidence, Look
 from cephos.manifest import Manifest
-from cephos.parallel import aside, halves, pays
+from cephos.parallel import aside, pays, shared, started
 from cephos.tree import SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ class OutError(Obstacle):
 class Change:
     """What writing a tree means for OUT; paths are relative to it."""
 
-    tree: Tree
-    """The tree, with the files that cover it."""
-    manifest: Manifest
-    """What the run is to tell of all files."""
+    rendered: Tree
+    """The tree without the files that cover it."""
+    kept: Manifest
+    """What is told of bundles that stay beside it."""
+    earlier: Manifest | None
+    """What is true of OUT as it was, if that is sure."""
     bundles: list[str] = field(default_factory=list)
     """Hosts whose bundles are made as a whole."""
     made: list[str] = field(default_factory=list)
@@ -70,16 +73,26 @@ class Change:
     def __bool__(self) -> bool:
         return bool(self.bundles or self.made or self.changed or self.removed)
 
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Return what the run is to tell of all files; of new bundles that takes a while."""
+        return manifest.of(self.rendered, self.kept, self.earlier)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Return the tree with the files that cover it."""
+        return manifest.cover(self.rendered, self.manifest)
+
     def new(self) -> list[str]:
         """Return all files that are made."""
-        hosts = self.tree.hosts
+        hosts = self.rendered.hosts
         inside = (bundle_path(host, path) for host in self.bundles for path in hosts[host].paths)
         return [*self.made, *inside]
 
     def begun(self) -> Manifest:
         """Return what may be half done while OUT is brought to it."""
         paths: list[str] = [*self.made, *self.changed, *self.removed]
-        return self.manifest.only(self.bundles) | Manifest(files={path: {} for path in paths})
+        return manifest.names(self.rendered.only(set(self.bundles)).bundles, paths)
 
 
 class Out:
@@ -124,8 +137,7 @@ class Out:
         is_known = self._is_remembered(manifest.NAME)
         if not is_known:
             self._evidence.forget()
-        told = manifest.of(tree, kept, made if is_known else None)
-        change = Change(manifest.cover(tree, told), told)
+        change = Change(tree, kept, made if is_known else None)
         self._compare_files(change, known.files)
         there = self._bundles_there()
         self._compare_bundles(change, there, made, known)
@@ -234,10 +246,13 @@ class Out:
 
     def _compare_files(self, change: Change, known: Collection[str]) -> None:
         """Compare the files outside bundles."""
-        wanted = change.tree.files
+        wanted = [*change.rendered.files, *manifest.COVERING.files]
         self.refuse_links(folders_of([*wanted, *known]))
-        for path, file in wanted.items():
-            look = self._compare_file(change, path, file, is_ours=path in known)
+        for path in wanted:
+            if not os.path.lexists(self._path(path)):
+                change.made.append(path)  # what is to be in it may be found out later
+                continue
+            look = self._compare_file(change, path, change.tree.files[path], is_ours=path in known)
             if look:
                 change.outside[path] = look
         change.removed += self._those_there(path for path in known if path not in wanted)
@@ -246,9 +261,11 @@ class Out:
         self, change: Change, there: Collection[str], made: Manifest, known: Manifest
     ) -> None:
         """Compare the bundles of the tree's hosts; of those that nobody touched, `made` tells."""
-        wanted = change.tree.hosts
+        wanted = change.rendered.hosts
         change.bundles += [host for host in wanted if host not in there]
         present = [host for host in wanted if host in there]
+        if not present:
+            return
         before, after, ours = made.blocks(), change.manifest.blocks(), known.hosts()
         touched = self._touched(present)
         for host in present:
@@ -260,7 +277,7 @@ class Out:
     def _read_bundle(self, change: Change, host: str, block: Block, known: Collection[str]) -> None:
         """Compare a bundle, file by file."""
         self.refuse_links(bundle_path(host, folder) for folder in block.folders)
-        files, looks = change.tree.hosts[host].files(host), self._folder_looks(host, block)
+        files, looks = change.rendered.hosts[host].files(host), self._folder_looks(host, block)
         for path in block.paths:
             place = bundle_path(host, path)
             look = self._compare_file(change, place, files[path], is_ours=path in known)
@@ -286,7 +303,7 @@ class Out:
         for path in after.paths:
             place = bundle_path(host, path)
             if path not in before.files:
-                file = change.tree.hosts[host].file(host, path)
+                file = change.rendered.hosts[host].file(host, path)
                 self._compare_file(change, place, file, is_ours=path in known)
             elif before.told(host, path) != after.told(host, path):
                 change.changed.append(place)
@@ -295,7 +312,7 @@ class Out:
         self, change: Change, there: Collection[str], known: Manifest, kept: Collection[str]
     ) -> None:
         """Find what is left in bundles of what earlier runs made."""
-        wanted = change.tree.hosts
+        wanted = change.rendered.hosts
         for host, paths in known.hosts().items():
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
             if gone and host in there and host not in kept:
@@ -339,7 +356,7 @@ class Out:
         if ahead and witness and witness == self._witness():
             return unknown.union(ahead())
         return unknown.union(
-            *halves(self._touched_of, [host for host in hosts if host not in unknown])
+            *shared(self._touched_of, [host for host in hosts if host not in unknown])
         )
 
     def _touched_of(self, hosts: Iterable[str]) -> list[str]:
@@ -474,9 +491,8 @@ class Out:
             self._remove_empty(self._path(path))
 
     def _write(self, change: Change) -> None:
-        tree = change.tree
-        begun = self._listed(PENDING) | change.begun()
-        self.put(PENDING, File(begun.names().data(), "site"))
+        pending = self._listed(PENDING) | change.begun()
+        self.put(PENDING, File(pending.data(), "site"))
         for path in [*change.changed, *change.removed]:
             if split(path)[1] == SUMS:
                 self._unsign(path)
@@ -484,10 +500,11 @@ class Out:
             self._make_folder(self._path("hosts"))
         outside, inside = _by_host([*change.made, *change.changed])
         before = self.made().blocks()
-        for looks in (
-            *halves(lambda hosts: self._make_bundles(hosts, tree), change.bundles),
-            *halves(lambda hosts: self._mend_bundles(hosts, change, before, inside), list(inside)),
-        ):
+        with started(lambda hosts: self._make_bundles(hosts, change), change.bundles) as finish:
+            tree = change.tree  # if nobody has asked for it yet, now another process has begun
+            made = finish()
+        mended = shared(lambda hosts: self._mend_bundles(hosts, change, before, inside), [*inside])
+        for looks in (*made, *mended):
             self._evidence.see(looks)
         # the manifest last: until it stands, the list of what is pending tells what is ours
         for path in sorted(outside, key=lambda path: path == manifest.NAME):
@@ -502,11 +519,11 @@ class Out:
         if there and sign.is_ours(there[0]):
             self._path(signature).unlink()
 
-    def _make_bundles(self, hosts: Iterator[str], tree: Tree) -> dict[str, Look]:
+    def _make_bundles(self, hosts: Iterator[str], change: Change) -> dict[str, Look]:
         """Make bundles that are not there; return how they look."""
         made = {}
         for host in hosts:
-            bundles = tree.hosts[host]
+            bundles = change.rendered.hosts[host]
             looks = self._make_bundle(host, bundles)
             made[host] = Look.of([*self._folder_looks(host, bundles).values(), *looks])
         return made
@@ -521,7 +538,7 @@ class Out:
         """Make or replace files of bundles that are there; return how the bundles look then."""
         mended = {}
         for host in hosts:
-            bundles = change.tree.hosts[host]
+            bundles = change.rendered.hosts[host]
             files, looks = bundles.files(host), self._unchanged(change, host, before)
             looks |= {path: self.put(bundle_path(host, path), files[path]) for path in inside[host]}
             looks |= self._folder_looks(host, bundles)
