@@ -5,7 +5,9 @@
 
 Each program is held against `cp -r` of its result right after it, since what else runs slows both;
 the table shows the median of these ratios and, in brackets, least and most. Processor time (user
-and system, children included) depends less on what else runs than time by the clock does.
+and system, children included) depends less on what else runs than time by the clock does. A virtual
+machine gives memory back to its host, and has to wait for it when it needs it again, which took
+half of the time of what came first; so as much as is needed is asked for before each of them.
 
 Kapitan and Ansible are measured where they are found on PATH or in `--rivals DIR`, a virtual
 environment's `bin`, with few hosts: they take hours for thousands. Nothing is deleted before the
@@ -30,8 +32,8 @@ import sites
 
 PROGRAM = Path(sys.executable).with_name("cephos-compile")
 KAPITAN_HOSTS, ANSIBLE_HOSTS = 100, 4
-REST = 10
-"""Seconds that a virtual machine may take to return gigabytes of memory, at the cost of others."""
+NEEDED = 256 * 1024
+"""Bytes of memory for the files of a host, and what the kernel keeps of them, at most."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,25 @@ class Round:
         self._volatile = _file_system(folder.parent) == "tmpfs"
         self.costs: dict[str, Cost] = {}
         self.against: dict[str, Cost] = {}
-        self._spent: list[str] = []
         folder.mkdir()
 
     def _compile(self, what: str, site: str, out: str, *more: str) -> None:
         place = self.folder / "site.yaml"
         place.write_text(site)
-        self.costs[what] = cost(PROGRAM, place, "-o", self.folder / out, *more)
-        # beside each its own copy: a minute later the machine may be half as fast
-        self.against[what] = self._copy(out if (self.folder / out).exists() else "listed")
+        made = "listed" if "--check" in more else out
+        self._hold(what, made, PROGRAM, place, "-o", self.folder / out, *more)
 
-    def _copy(self, out: str) -> Cost:
+    def _hold(self, what: str, made: str, *command: str | Path) -> None:
+        """Measure a program, then `cp -r` of what it makes: a minute later all may be slower."""
+        self.costs[what] = self._cost(*command)
         copy = f"copied-{len(self.against)}"
-        self._spent.append(copy)
-        return cost("cp", "-r", self.folder / out, self.folder / copy)
+        self.against[what] = self._cost("cp", "-r", self.folder / made, self.folder / copy)
+        self._tidy(copy)
+
+    def _cost(self, *command: str | Path) -> Cost:
+        fill = f"b'1' * {self._hosts * NEEDED}"
+        cost(sys.executable, "-c", fill)
+        return cost(*command)
 
     def measure(self) -> None:
         """Take all costs."""
@@ -103,26 +110,21 @@ class Round:
         self._others()
 
     def _tidy(self, *names: str) -> None:
-        """Give memory back; seldom, since on a virtual machine it is slow to come again."""
+        """Give memory back; on a disk, what is made after a deletion would cost more."""
         if self._volatile:
-            cost("rm", "-r", "--", *names, *self._spent, cwd=self.folder)
-            self._spent.clear()
-            time.sleep(REST)
+            cost("rm", "-r", "--", *names, cwd=self.folder)
 
     def _tar(self) -> None:
-        archive, out, what = self.folder / "tree.tar", self.folder / "untarred", "tar -x"
+        archive, out = self.folder / "tree.tar", self.folder / "untarred"
         out.mkdir()
         cost("tar", "-cf", archive, "-C", self.folder / "listed", ".")
-        self.costs[what] = cost("tar", "-xf", archive, "-C", out)
-        self.against[what] = self._copy("listed")
+        self._hold("tar -x", "listed", "tar", "-xf", archive, "-C", out)
 
     def _bare_loop(self) -> None:
-        templates, what = self.folder / "templates", "Jinja2 in a bare loop"
+        templates, out = self.folder / "templates", self.folder / "looped"
         rivals.templates_of(self.folder / "listed/hosts/compute00001", templates)
-        self.costs[what] = cost(
-            sys.executable, rivals.__file__, templates, str(self._hosts), self.folder / "looped"
-        )
-        self.against[what] = self._copy("looped")
+        loop = (sys.executable, rivals.__file__, templates, str(self._hosts), out)
+        self._hold("Jinja2 in a bare loop", "looped", *loop)
 
     def _others(self) -> None:
         """Measure Kapitan and Ansible, where they are, against cp -r of what they made."""
