@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -72,26 +71,25 @@ def find(text: str) -> Alike | None:
     if not hosts or "\r" in text:
         return None
     entry = re.compile(_ENTRY.replace("INDENT", hosts["indent"].replace(" ", "[ ]")), re.VERBOSE)
-    found: list[re.Match[str]] = []
+    models: dict[str, str] = {}
+    found: list[tuple[str, int, str, int, int]] = []
     at = hosts.start("first")
     while match := entry.match(text, at):
-        found.append(match)
-        at = match.end()
+        name, said = match.groups()
+        start, at = match.span("said")
+        found.append((name, start - 1 - len(name), models.setdefault(said, name), start, at))
     last = _END.match(text, at)
-    models: dict[str, str] = {}
-    for match in found:
-        models.setdefault(match["said"], match["name"])
     if len(models) == len(found) or not last or not all(map(_CLOSED.fullmatch, models)):
         return None
+    follows = [begin for _, begin, *_ in found[1:]] + [last.end()]
     parts: list[str] = []
     entries: dict[str, Entry] = {}
     at = 0
-    for match, following in zip_longest(found, found[1:]):
-        model, (start, end) = models[match["said"]], match.span("said")
-        follows = following.start("name") if following else last.end()
-        if entries.setdefault(match["name"], each := Entry(model, start, end, follows)) is not each:
-            return None  # there are two of this name
-        if model != match["name"]:
-            parts += text[at : match.start("name")], "\n" * (end - match.start("name"))
+    for (name, begin, model, start, end), following in zip(found, follows, strict=True):
+        if name != model:
+            parts += text[at:begin], "\n" * (end - begin)
             at = end
+        entries[name] = Entry(model, start, end, following)
+    if len(entries) < len(found):
+        return None  # there are two of one name
     return Alike("".join([*parts, text[at:]]), entries)

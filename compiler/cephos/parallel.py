@@ -51,7 +51,7 @@ def started(
         yield lambda: [work(iter(things))]
         return
     queue = _Queue(things)
-    with aside(work, queue) as second:
+    with _aside(work, queue) as second:
         try:
             yield lambda: [work(iter(queue)), second()]
         finally:
@@ -88,7 +88,7 @@ def pays(things: Sized) -> bool:
 
 
 @contextmanager
-def aside(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Callable[[], R]]:
+def _aside(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Callable[[], R]]:
     """Do the work in a child process meanwhile; give what waits for its result.
 
     See `shared`. The child has ended when the context does.

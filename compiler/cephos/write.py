@@ -26,7 +26,7 @@ from cephos import manifest, sign
 from cephos.diagnostics import Obstacle
 from cephos.evidence import Evidence, Look
 from cephos.manifest import Manifest
-from cephos.parallel import aside, pays, shared, started
+from cephos.parallel import pays, shared, started
 from cephos.tree import SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Out:
         self._folder = folder
         self._evidence = Evidence(folder)
         self._made: tuple[Look | None, Manifest] = (None, Manifest())
-        self._ahead: tuple[Look | None, Callable[[], list[str]] | None] = (None, None)
+        self._ahead: tuple[Look | None, Callable[[], list[list[str]]] | None] = (None, None)
 
     def made(self) -> Manifest:
         """Return what the last complete run made.
@@ -190,12 +190,15 @@ class Out:
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:
-        """Look at bundles in another process, while this one makes the tree to compare with."""
+        """Let another process look at bundles, while this one makes the tree to compare with.
+
+        What it has not come to when the tree is made is shared.
+        """
         known = list(self._evidence.recalled.bundles)
         if pays(known) and self._is_remembered(manifest.NAME):
             witness = self._witness()
-            with aside(self._touched_of, known) as touched:
-                self._ahead = (witness, touched)
+            with started(self._touched_of, known) as finish:
+                self._ahead = (witness, finish)
                 yield
         else:
             yield
@@ -354,7 +357,7 @@ class Out:
         unknown = {host for host in hosts if host not in known}
         witness, ahead = self._ahead
         if ahead and witness and witness == self._witness():
-            return unknown.union(ahead())
+            return unknown.union(*ahead())
         return unknown.union(
             *shared(self._touched_of, [host for host in hosts if host not in unknown])
         )
