@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cephos import deflate
+from cephos import archive, cli, deflate, parallel
 from compiling import PROGRAM, SITE, contents, edited, run
 
 if TYPE_CHECKING:
@@ -115,6 +116,34 @@ def test_archives_are_the_same_wherever_and_whenever_they_are_made(tmp_path: Pat
         )  # fmt: skip
         made.append({path: data for path, (data, _) in contents(folder / "out/archives").items()})
     assert made[0] == made[1]
+
+
+def test_two_processes_make_the_archives_that_one_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for few in (2, 1000):
+        monkeypatch.setattr(parallel, "_FEW", few)
+        folder = tmp_path / str(few)
+        folder.mkdir()
+        (folder / "site.yaml").write_text(SITE)
+        arguments = [str(folder / "site.yaml"), "-o", str(folder / "out"), "--archive"]
+        assert cli.main(arguments) == 0
+        made.append(contents(folder / "out"))
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("length", [99, 100, 101, 160])
+def test_headers_are_those_of_tar(length: int) -> None:
+    """Which has a name of more than a hundred bytes in a block of its own."""
+    names = ["a" * (length - 2), "b" * (length - 2)]
+    pieces = archive.of_site("s", ((name, b"data") for name in names))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as read:
+        members = {member.name: member for member in read.getmembers()}
+    assert [*members] == [f"s/{name}" for name in names]
+    assert {(each.size, each.mode, each.mtime) for each in members.values()} == {
+        (4, 0o644, 315532800)
+    }
 
 
 def test_the_compressor_gives_the_same_bytes_for_ever() -> None:

@@ -11,15 +11,14 @@ import hashlib
 import struct
 import zlib
 from functools import cache, lru_cache
-from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
-from typing import TYPE_CHECKING
+from tarfile import BLOCKSIZE, GNU_FORMAT, LENGTH_NAME, TarInfo
+from typing import TYPE_CHECKING, NamedTuple
 
 from cephos import deflate, sign
 from cephos.tree import SUMS, File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import BinaryIO
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cephos.tree import Bundles
 
@@ -31,57 +30,66 @@ _TIME = 315532800
 
 _GZIP = bytes.fromhex("1f8b0800 00000000 00ff")  # RFC 1952: no name, no time, no system
 _END = bytes(2 * BLOCKSIZE)
+_CHECK = slice(148, 156)
+"""Where a header has the sum of its bytes, as six octal digits, a zero and a blank."""
 
 
-def of_hosts(bundles: Bundles, signatures: Mapping[str, bytes]) -> Iterator[tuple[str, bytes, str]]:
-    """Yield each host of a profile with its archive, a `.tar.gz`, and the sha256 of that.
+class _Shared(NamedTuple):
+    """What the archives of one profile's hosts begin with."""
 
-    `signatures` are those of the bundles that have one, by host.
-    """
-    shared = [_entry(f"{FOLDER}/{path}", file) for path, file in bundles.shared.items()]
-    head = _GZIP + b"".join(map(_compressed, shared))
-    raw = b"".join(shared)
-    size, check, digest = len(raw), zlib.crc32(raw), hashlib.sha256(head)
-    for host in bundles.hosts:
-        files = bundles.own(host)
-        if host in signatures:
-            files[SUMS + sign.SUFFIX] = File(signatures[host], "")
+    bundles: Bundles
+    sent: bytes
+    size: int
+    check: int
+    digest: hashlib._Hash
+
+    @classmethod
+    def of(cls, bundles: Bundles) -> _Shared:
+        entries = [_entry(f"{FOLDER}/{path}", file) for path, file in bundles.shared.items()]
+        sent = _GZIP + b"".join(map(_compressed, entries))
+        raw = b"".join(entries)
+        return cls(bundles, sent, len(raw), zlib.crc32(raw), hashlib.sha256(sent))
+
+
+class HostArchives:
+    """The archives of hosts, each a `.tar.gz`."""
+
+    def __init__(self, bundles: Iterable[Bundles], signatures: Mapping[str, bytes]) -> None:
+        """Take bundles, and the signatures of those that have one, by host."""
+        self._signatures = signatures
+        self._shared = {
+            host: shared for shared in map(_Shared.of, bundles) for host in shared.bundles.hosts
+        }
+
+    def of(self, host: str) -> bytes:
+        """Return the archive of a host."""
+        shared = self._shared[host]
+        files = shared.bundles.own(host)
+        if host in self._signatures:
+            files[SUMS + sign.SUFFIX] = File(self._signatures[host], "")
         own = b"".join(_entry(f"{FOLDER}/{path}", file) for path, file in files.items()) + _END
-        tail = deflate.stored(own, final=True)
-        tail += _trailer(zlib.crc32(own, check), size + len(own))
-        whole = digest.copy()
-        whole.update(tail)
-        yield host, head + tail, whole.hexdigest()
+        end = _trailer(zlib.crc32(own, shared.check), shared.size + len(own))
+        return shared.sent + deflate.stored(own, final=True) + end
+
+    def digest(self, host: str, archive: bytes) -> str:
+        """Return the sha256 of the archive of a host; that of its beginning is known."""
+        shared = self._shared[host]
+        digest = shared.digest.copy()
+        digest.update(archive[len(shared.sent) :])
+        return digest.hexdigest()
 
 
-class SiteArchive:
-    """A `.tar.gz` that grows file by file, for files that are compressed already."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        """Begin it on a stream."""
-        self._stream = stream
-        self._size = self._check = 0
-        self._digest = hashlib.sha256()
-        self._write(_GZIP)
-
-    def add(self, path: str, data: bytes) -> None:
-        """Append a file."""
-        self._put(_entry(path, File(data, "")), final=False)
-
-    def close(self) -> str:
-        """End it, and return its sha256; the stream stays open."""
-        self._put(_END, final=True)
-        self._write(_trailer(self._check, self._size))
-        return self._digest.hexdigest()
-
-    def _put(self, raw: bytes, *, final: bool) -> None:
-        self._write(deflate.stored(raw, final=final))
-        self._check = zlib.crc32(raw, self._check)
-        self._size += len(raw)
-
-    def _write(self, data: bytes) -> None:
-        self._stream.write(data)
-        self._digest.update(data)
+def of_site(site: str, files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Yield, piece by piece, a `.tar.gz` of a folder; most of its files are compressed already."""
+    yield _GZIP
+    size = check = 0
+    for path, data in files:
+        raw = _entry(f"{site}/{path}", File(data, ""))
+        check = zlib.crc32(raw, check)
+        size += len(raw)
+        yield deflate.stored(raw, final=False)
+    yield deflate.stored(_END, final=True)
+    yield _trailer(zlib.crc32(_END, check), size + len(_END))
 
 
 @cache
@@ -97,8 +105,18 @@ def _entry(path: str, file: File) -> bytes:
     return _header(path, len(file.data), file.mode) + file.data + bytes(-len(file.data) % BLOCKSIZE)
 
 
-@lru_cache(1024)
 def _header(path: str, size: int, mode: int) -> bytes:
+    """Return the header of a file, which `tarfile` would take long to make ten thousand times."""
+    name = path.encode()
+    if len(name) > LENGTH_NAME:
+        return _described(path, size, mode)
+    nameless = _described("", size, mode)
+    check = b"%06o\0 " % (int(nameless[_CHECK][:-2], 8) + sum(name))
+    return name + nameless[len(name) : _CHECK.start] + check + nameless[_CHECK.stop :]
+
+
+@lru_cache(1024)
+def _described(path: str, size: int, mode: int) -> bytes:
     info = TarInfo(path)
     info.size, info.mode, info.mtime = size, mode, _TIME
     return info.tobuf(GNU_FORMAT)

@@ -51,7 +51,7 @@ def started(
         yield lambda: [work(iter(things))]
         return
     queue = _Queue(things)
-    with _aside(work, queue) as second:
+    with _child(work, queue) as second:
         try:
             yield lambda: [work(iter(queue)), second()]
         finally:
@@ -88,10 +88,23 @@ def pays(things: Sized) -> bool:
 
 
 @contextmanager
-def _aside(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Callable[[], R]]:
-    """Do the work in a child process meanwhile; give what waits for its result.
+def aside(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> Iterator[Callable[[], R]]:
+    """Let a child do the work for all things meanwhile; give what waits for its result.
 
-    See `shared`. The child has ended when the context does.
+    See `shared`. What is done for few things is done when its result is asked for.
+    """
+    if not pays(things):
+        yield lambda: work(iter(things))
+        return
+    with _child(work, things) as result:
+        yield result
+
+
+@contextmanager
+def _child(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Callable[[], R]]:
+    """Do the work in a child process; give what waits for its result.
+
+    The child has ended when the context does.
     """
     parent = os.getpid()
     reading, writing = os.pipe()

@@ -8,16 +8,19 @@ ours; while they are being made it tells of the new ones a checksum that none ha
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cephos import archive, sign
+from cephos.parallel import aside
 from cephos.tree import SUMS, File, bundle_path, listing
 from cephos.write import OutError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cephos.tree import Tree
     from cephos.write import Out
@@ -99,24 +102,43 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
     if wanted - ours.keys():
         pending = dict.fromkeys(wanted, _UNFINISHED) | ours
         _put(out, LISTED, listing(sorted(pending), pending).encode())
-    digests = {}
-    with out.stream(f"{ARCHIVES}/{site}") as stream:
-        whole = archive.SiteArchive(stream)
-        for path, file in tree.files.items():
-            whole.add(f"{top}/{path}", file.data)
-        signature = out.read(SUMS + sign.SUFFIX)
-        if signature and sign.is_ours(signature[0]):
-            whole.add(f"{top}/{SUMS}{sign.SUFFIX}", signature[0])
-        for bundles in tree.bundles:
-            for host, data, digest in archive.of_hosts(bundles, signatures):
-                _put(out, f"{ARCHIVES}/{_name(host)}", data)
-                digests[_name(host)] = digest
-                whole.add(f"{top}/{ARCHIVES}/{_name(host)}", data)
-        digests[site] = whole.close()
+    archives = archive.HostArchives(tree.bundles, signatures)
+    carried = _carried(out, tree)
+
+    def whole(hosts: Iterable[str]) -> Iterator[bytes]:
+        packed = ((f"{ARCHIVES}/{_name(host)}", archives.of(host)) for host in hosts)
+        return archive.of_site(top, chain(carried.items(), packed))
+
+    hosts, digests = [*tree.hosts], {}
+    # the checksum of the whole takes as long as all else, and its bytes are soon made again
+    with aside(lambda hosts: _digest(whole(hosts)), hosts) as digest_of_whole:
+        with out.stream(f"{ARCHIVES}/{site}") as stream:
+            stream.writelines(whole(hosts))
+        for host in hosts:
+            data = archives.of(host)
+            _put(out, f"{ARCHIVES}/{_name(host)}", data)
+            digests[_name(host)] = archives.digest(host, data)
+        digests[site] = digest_of_whole()
     for name in ours.keys() - wanted:
         out.remove(f"{ARCHIVES}/{name}")
     _put(out, LISTED, listing(sorted(digests), digests).encode())
     return len(digests)
+
+
+def _carried(out: Out, tree: Tree) -> dict[str, bytes]:
+    """Return what the archive of the site holds beside those of hosts, by path."""
+    carried = {path: file.data for path, file in tree.files.items()}
+    signature = out.read(SUMS + sign.SUFFIX)
+    if signature and sign.is_ours(signature[0]):
+        carried[SUMS + sign.SUFFIX] = signature[0]
+    return carried
+
+
+def _digest(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _name(host: str) -> str:

@@ -228,8 +228,8 @@ class Out:
     # ---------------------------------------------------------------------------------------------
     # Looking
 
-    def _path(self, path: str) -> Path:
-        return self._folder / path
+    def _path(self, path: str) -> str:
+        return f"{self._folder}/{path}"
 
     def _listed(self, name: str) -> Manifest:
         """Return what a list of files that a run left here tells."""
@@ -398,8 +398,8 @@ class Out:
     def refuse_links(self, paths: Iterable[str]) -> None:
         """Refuse a folder below OUT that is a link: writing or removing there would leave OUT."""
         for path in paths:
-            place = f"{self._folder}/{path}"
-            if os.path.islink(place):  # noqa: PTH114  # hundred thousands of them
+            place = self._path(path)
+            if os.path.islink(place):
                 raise OutError(f"{place} is a symbolic link", "remove it: it leads out of OUT")
 
     def read(self, path: str) -> tuple[bytes, os.stat_result] | None:
@@ -490,8 +490,8 @@ class Out:
                 paths += [bundle_path(host, path) for path in inside]
         self.refuse_links(folders_of(paths))
         for path in paths:
-            self._path(_temporary(path)).unlink(missing_ok=True)
-            self._remove_empty(self._path(path))
+            self.clear(path)
+            self._remove_empty(path)
 
     def _write(self, change: Change) -> None:
         pending = self._listed(PENDING) | change.begun()
@@ -500,7 +500,7 @@ class Out:
             if split(path)[1] == SUMS:
                 self._unsign(path)
         if change.bundles:
-            self._make_folder(self._path("hosts"))
+            self._make_folder("hosts")
         outside, inside = _by_host([*change.made, *change.changed])
         before = self.made().blocks()
         with started(lambda hosts: self._make_bundles(hosts, change), change.bundles) as finish:
@@ -520,7 +520,7 @@ class Out:
         signature = path + sign.SUFFIX
         there = self.read(signature)
         if there and sign.is_ours(there[0]):
-            self._path(signature).unlink()
+            os.unlink(self._path(signature))
 
     def _make_bundles(self, hosts: Iterator[str], change: Change) -> dict[str, Look]:
         """Make bundles that are not there; return how they look."""
@@ -564,13 +564,12 @@ class Out:
         """Make a bundle beside its place, and bring it there in one step; return how it looks."""
         place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
         files = bundles.files(host)
-        # plain calls: a Path for each of a hundred thousand files would cost as much as to write it
         try:
-            os.mkdir(new)  # noqa: PTH102
+            os.mkdir(new)
             for folder in bundles.folders:
-                os.mkdir(f"{new}/{folder}")  # noqa: PTH102
+                os.mkdir(f"{new}/{folder}")
             looks = [_create(f"{new}/{path}", files[path]) for path in bundles.paths]
-            os.rename(new, place)  # noqa: PTH104
+            os.rename(new, place)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             raise
@@ -578,13 +577,12 @@ class Out:
 
     def put(self, path: str, file: File) -> os.stat_result:
         """Make or replace one file; return how it looks then."""
-        place, new = (f"{self._folder}/{each}" for each in (path, _temporary(path)))
-        self._make_folder(self._path(path).parent)
+        place, new = self._path(path), self._path(_temporary(path))
+        self._make_folder(path.rpartition("/")[0])
         self.clear(path)
-        # plain calls, as in _make_bundle
         try:
             _create(new, file)
-            os.replace(new, place)  # noqa: PTH105
+            os.replace(new, place)
         except BaseException:
             self.clear(path)
             raise
@@ -594,47 +592,48 @@ class Out:
     def stream(self, path: str) -> Iterator[BinaryIO]:
         """Give a stream whose bytes make or replace one file, unless it has just these already."""
         place, new = self._path(path), self._path(_temporary(path))
-        self._make_folder(place.parent)
-        new.unlink(missing_ok=True)
+        self._make_folder(path.rpartition("/")[0])
+        self.clear(path)
         try:
-            with new.open("xb") as stream:
+            with open(new, "xb") as stream:
                 yield stream
-            if place.exists() and filecmp.cmp(place, new, shallow=False):
+            if os.path.exists(place) and filecmp.cmp(place, new, shallow=False):
                 return
-            new.chmod(_MODE)
-            new.replace(place)
+            os.chmod(new, _MODE)
+            os.replace(new, place)
         finally:
-            new.unlink(missing_ok=True)
+            self.clear(path)
 
     def remove(self, path: str) -> None:
         """Remove a file, and folders that hold nothing any more."""
         self.clear(path)
-        self._path(path).unlink(missing_ok=True)
-        self._remove_empty(self._path(path))
+        self._drop(path)
+        self._remove_empty(path)
 
     def clear(self, path: str) -> None:
         """Remove what a killed run left of a file that it was making."""
         self._drop(_temporary(path))
 
-    def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            self._make_folder(folder.parent)
-            if os.path.lexists(folder):
-                raise OutError(f"{folder} is in the way of a folder", "move it away")
-            folder.mkdir()
+    def _make_folder(self, path: str) -> None:
+        """Make a folder below OUT, which is there itself."""
+        place = self._path(path)
+        if path and not os.path.isdir(place):
+            self._make_folder(path.rpartition("/")[0])
+            if os.path.lexists(place):
+                raise OutError(f"{place} is in the way of a folder", "move it away")
+            os.mkdir(place)
 
     def _drop(self, path: str) -> None:
         """Remove a file if there is one: on a read-only disk even removing none is refused."""
-        if os.path.lexists(self._path(path)):
-            self._path(path).unlink()
+        place = self._path(path)
+        if os.path.lexists(place):
+            os.unlink(place)
 
-    def _remove_empty(self, place: Path) -> None:
-        """Remove the folders around a place that hold nothing any more."""
-        for folder in place.parents:
-            if folder == self._folder:
-                return
+    def _remove_empty(self, path: str) -> None:
+        """Remove the folders around a path that hold nothing any more."""
+        while path := path.rpartition("/")[0]:
             try:
-                folder.rmdir()
+                os.rmdir(self._path(path))
             except FileNotFoundError:
                 continue
             except OSError as error:
