@@ -15,7 +15,7 @@ from tarfile import BLOCKSIZE, GNU_FORMAT, LENGTH_NAME, TarInfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from cephos import deflate, sign
-from cephos.tree import SUMS, File
+from cephos.tree import PLAIN, SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,7 +45,10 @@ class _Shared(NamedTuple):
 
     @classmethod
     def of(cls, bundles: Bundles) -> _Shared:
-        entries = [_entry(f"{FOLDER}/{path}", file) for path, file in bundles.shared.items()]
+        entries = [
+            _entry(f"{FOLDER}/{path}", file.data, file.mode)
+            for path, file in bundles.shared.items()
+        ]
         sent = _GZIP + b"".join(map(_compressed, entries))
         raw = b"".join(entries)
         return cls(bundles, sent, len(raw), zlib.crc32(raw), hashlib.sha256(sent))
@@ -64,12 +67,12 @@ class HostArchives:
     def of(self, host: str) -> bytes:
         """Return the archive of a host."""
         shared = self._shared[host]
-        files = shared.bundles.own(host)
+        own = shared.bundles.own(host)
         if host in self._signatures:
-            files[SUMS + sign.SUFFIX] = File(self._signatures[host], "")
-        own = b"".join(_entry(f"{FOLDER}/{path}", file) for path, file in files.items()) + _END
-        end = _trailer(zlib.crc32(own, shared.check), shared.size + len(own))
-        return shared.sent + deflate.stored(own, final=True) + end
+            own[SUMS + sign.SUFFIX] = self._signatures[host]
+        raw = b"".join(_entry(f"{FOLDER}/{path}", data) for path, data in own.items()) + _END
+        end = _trailer(zlib.crc32(raw, shared.check), shared.size + len(raw))
+        return shared.sent + deflate.stored(raw, final=True) + end
 
     def digest(self, host: str, archive: bytes) -> str:
         """Return the sha256 of the archive of a host; that of its beginning is known."""
@@ -84,7 +87,7 @@ def of_site(site: str, files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
     yield _GZIP
     size = check = 0
     for path, data in files:
-        raw = _entry(f"{site}/{path}", File(data, ""))
+        raw = _entry(f"{site}/{path}", data)
         check = zlib.crc32(raw, check)
         size += len(raw)
         yield deflate.stored(raw, final=False)
@@ -101,8 +104,8 @@ def _trailer(check: int, size: int) -> bytes:
     return struct.pack("<II", check, size & 0xFFFFFFFF)
 
 
-def _entry(path: str, file: File) -> bytes:
-    return _header(path, len(file.data), file.mode) + file.data + bytes(-len(file.data) % BLOCKSIZE)
+def _entry(path: str, data: bytes, mode: int = PLAIN) -> bytes:
+    return _header(path, len(data), mode) + data + bytes(-len(data) % BLOCKSIZE)
 
 
 def _header(path: str, size: int, mode: int) -> bytes:

@@ -336,8 +336,7 @@ def _deliver(
         _print(out.diff(change))
         return DIFFERENT if change else OK
     change = out.write(tree, partial=partial)
-    parts = {"new": change.new(), "changed": change.changed, "removed": change.removed}
-    counts = ", ".join(f"{len(paths)} {word}" for word, paths in parts.items() if paths)
+    counts = ", ".join(f"{count} {word}" for word, count in change.counts().items() if count)
     _say_written(options, hosts, len(change.tree), counts)
     shipped = ship.ship(
         out, change.tree, key=options.sign, signers=signers, archives=options.archive

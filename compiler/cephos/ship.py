@@ -70,7 +70,7 @@ def ship(
 def _sign(out: Out, tree: Tree, key: str, signers: Collection[str]) -> None:
     texts = {SUMS: tree.files[SUMS].data}
     for host, bundles in tree.hosts.items():
-        texts[bundle_path(host, SUMS)] = bundles.own(host)[SUMS].data
+        texts[bundle_path(host, SUMS)] = bundles.own(host)[SUMS]
     made = sign.sign(list(texts.values()), key, signers)
     for path, signature in zip(texts, made, strict=True):
         there = out.read(path + sign.SUFFIX)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 SUMS = "SHA256SUMS"
+PLAIN = 0o644
+"""The permission bits of what nobody executes."""
 
 
 def blank(name: str) -> str:
@@ -38,12 +40,12 @@ class File:
     @cached_property
     def digest(self) -> str:
         """Return its sha256."""
-        return hashlib.sha256(self.data).hexdigest()
+        return _digest(self.data)
 
     @property
     def mode(self) -> int:
         """Return its permission bits."""
-        return 0o755 if self.executable else 0o644
+        return 0o755 if self.executable else PLAIN
 
 
 class Form:
@@ -98,6 +100,18 @@ class Bundles:
         return looked_at(self.paths)
 
     @cached_property
+    def contents(self) -> list[tuple[str, bytes | None, int]]:
+        """Return path, content and permission bits of each file, in order of `paths`.
+
+        There is no content where each host has its `own`.
+        """
+        files = {path: self.shared.get(path) for path in self.paths}
+        return [
+            (path, file.data, file.mode) if file else (path, None, PLAIN)
+            for path, file in files.items()
+        ]
+
+    @cached_property
     def texts(self) -> dict[str, str]:
         """Return the files that differ from host to host, with blanks; the checksums come last."""
         shared = {path: file.digest for path, file in self.shared.items()}
@@ -109,30 +123,33 @@ class Bundles:
         return {path: Form(text) for path, text in self.texts.items()}
 
     def _own(self, host: str) -> tuple[dict[str, bytes], dict[str, str]]:
-        """Return the contents of the files that only this host has, and their checksums."""
+        """Return the contents of the files that only this host has, and which sums they list."""
         contents: dict[str, bytes] = {}
         digests: dict[str, str] = {}
         for path, form in self._forms.items():
-            contents[path] = form.filled(host, digests).encode()
-            digests[path] = hashlib.sha256(contents[path]).hexdigest()
+            contents[path] = data = form.filled(host, digests).encode()
+            if path != SUMS:
+                digests[path] = _digest(data)
         return contents, digests
 
-    def own(self, host: str) -> dict[str, File]:
-        """Return the files that only this host has: the named ones and the checksums of all."""
-        source = self.hosts[host]
-        return {path: File(data, source) for path, data in self._own(host)[0].items()}
+    def own(self, host: str) -> dict[str, bytes]:
+        """Return what is in the files that only this host has."""
+        return self._own(host)[0]
 
     def digests(self, host: str) -> dict[str, str]:
         """Return the sha256 of the files that only this host has."""
-        return self._own(host)[1]
+        contents, digests = self._own(host)
+        return {**digests, SUMS: _digest(contents[SUMS])}
 
     def file(self, host: str, path: str) -> File:
         """Return one file of a host's bundle, which must be one of `paths`."""
-        return self.shared.get(path) or self.own(host)[path]
+        return self.shared.get(path) or File(self.own(host)[path], self.hosts[host])
 
     def files(self, host: str) -> dict[str, File]:
         """Return all files of a host's bundle."""
-        return {**self.shared, **self.own(host)}
+        source = self.hosts[host]
+        own = {path: File(data, source) for path, data in self.own(host).items()}
+        return {**self.shared, **own}
 
 
 @dataclass(frozen=True)
@@ -172,6 +189,10 @@ class Tree:
             return self.files.get(path)
         bundles = self.hosts.get(host)
         return bundles.file(host, inside) if bundles and inside in bundles.paths else None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def bundle_path(host: str, path: str) -> str:

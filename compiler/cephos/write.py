@@ -27,7 +27,7 @@ from cephos.diagnostics import Obstacle
 from cephos.evidence import Evidence, Look
 from cephos.manifest import Manifest
 from cephos.parallel import pays, shared, started
-from cephos.tree import SUMS, File, bundle_path, folders_of, split
+from cephos.tree import PLAIN, SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 PENDING = ".cephos-pending.json"
 _NEW = ".cephos-new"
-_MODE = 0o644
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_BITS = 0o7777
 _PIECE = 1 << 16
 
 
@@ -88,6 +89,15 @@ class Change:
         hosts = self.rendered.hosts
         inside = (bundle_path(host, path) for host in self.bundles for path in hosts[host].paths)
         return [*self.made, *inside]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many files are new, changed and removed."""
+        inside = sum(len(self.rendered.hosts[host].paths) for host in self.bundles)
+        return {
+            "new": len(self.made) + inside,
+            "changed": len(self.changed),
+            "removed": len(self.removed),
+        }
 
     def begun(self) -> Manifest:
         """Return what may be half done while OUT is brought to it."""
@@ -563,12 +573,15 @@ class Out:
     def _make_bundle(self, host: str, bundles: Bundles) -> list[os.stat_result]:
         """Make a bundle beside its place, and bring it there in one step; return how it looks."""
         place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
-        files = bundles.files(host)
+        own = bundles.own(host)
         try:
             os.mkdir(new)
             for folder in bundles.folders:
                 os.mkdir(f"{new}/{folder}")
-            looks = [_create(f"{new}/{path}", files[path]) for path in bundles.paths]
+            looks = [
+                _create(f"{new}/{path}", own[path] if data is None else data, mode)
+                for path, data, mode in bundles.contents
+            ]
             os.rename(new, place)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
@@ -581,7 +594,7 @@ class Out:
         self._make_folder(path.rpartition("/")[0])
         self.clear(path)
         try:
-            _create(new, file)
+            _create(new, file.data, file.mode)
             os.replace(new, place)
         except BaseException:
             self.clear(path)
@@ -599,7 +612,7 @@ class Out:
                 yield stream
             if os.path.exists(place) and filecmp.cmp(place, new, shallow=False):
                 return
-            os.chmod(new, _MODE)
+            os.chmod(new, PLAIN)
             os.replace(new, place)
         finally:
             self.clear(path)
@@ -668,17 +681,15 @@ def _temporary(path: str) -> str:
     return f"{folder}{slash}.{name}{_NEW}"
 
 
-def _create(place: Path | str, file: File) -> os.stat_result:
+def _create(place: str, data: bytes, mode: int) -> os.stat_result:
     """Make a file where there is none; return how it looks."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(place, flags, file.mode)
+    descriptor = os.open(place, _CREATE, mode)
     try:
-        left = file.data
-        while left:
-            left = left[os.write(descriptor, left) :]
+        while data:
+            data = data[os.write(descriptor, data) :]
         look = os.fstat(descriptor)
-        if stat.S_IMODE(look.st_mode) != file.mode:  # the umask took bits away
-            os.fchmod(descriptor, file.mode)
+        if look.st_mode & _BITS != mode:  # the umask took some away
+            os.fchmod(descriptor, mode)
             look = os.fstat(descriptor)
     finally:
         os.close(descriptor)
