@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from jinja2 import Template
 
-from cephos import cache, evidence, lint, manifest, parallel, render, schema_check, tree
+from cephos import cache, cli, evidence, lint, manifest, parallel, render, schema_check, tree
 from cephos.tree import HOST, Bundles, File, Tree, blank, looked_at
 from cephos.write import Change, Out
 from compiling import OTHER, PROGRAM, SITE, compiled, contents, edited, run
@@ -49,6 +50,7 @@ def test_ten_times_the_hosts_are_checked_and_rendered_once(
     counts = []
     for hosts in (10, 100):
         with monkeypatch.context() as patch:
+            patch.setattr(os, "sched_getaffinity", lambda _process: {0})  # all is done here
             calls = [
                 counted(patch, schema_check._validator(), "descend"),  # noqa: SLF001  # what costs
                 counted(patch, Template, "render"),
@@ -433,9 +435,12 @@ def test_a_file_that_was_just_written_is_not_known_by_its_looks(
 def test_two_processes_make_what_one_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = edited(("[01-02]", "[01-09]"))
     made = []
-    for few in (2, 1000):
-        monkeypatch.setattr(parallel, "_FEW", few)
-        folder = tmp_path / str(few)
+    for processors in (1, 2):
+        monkeypatch.setattr(parallel, "_FEW", 2)
+        monkeypatch.setattr(
+            os, "sched_getaffinity", lambda _process, found=processors: {*range(found)}
+        )
+        folder = tmp_path / str(processors)
         folder.mkdir()
         forks = 0
 
@@ -452,7 +457,7 @@ def test_two_processes_make_what_one_makes(tmp_path: Path, monkeypatch: pytest.M
         made.append(contents(folder / "out/hosts"))
         compiled(folder, site.replace("192.168.8.11", "192.168.8.21"))
         made.append(contents(folder / "out"))
-        assert (forks >= 2) == (few == 2 and len(os.sched_getaffinity(0)) > 1)
+        assert bool(forks) == (processors == 2)
         monkeypatch.undo()
     assert made[:3] == made[3:]
 
@@ -492,6 +497,37 @@ def test_what_fails_in_the_other_process_is_told(
             with pytest.raises(OSError, match="No space left") as caught:
                 finish()
         assert caught.value.filename == str(tmp_path)
+
+
+def test_a_fault_of_the_other_process_tells_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def broken(*_arguments: object) -> None:
+        raise ValueError("no such keyword")
+
+    monkeypatch.setattr(schema_check, "check", broken)
+    (tmp_path / "site.yaml").write_text(SITE)
+    assert cli.main([str(tmp_path / "site.yaml"), "--check"]) == cli.FAULT
+    assert "internal fault: ValueError: no such keyword" in capsys.readouterr().err
+    [told] = tmp_path.glob("cephos-compile-fault-*")
+    assert "in broken\n" in told.read_text()
+
+
+def test_no_more_processes_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
+
+    def whose(things: Iterator[int]) -> tuple[int, list[int]]:
+        return os.getpid(), [*things]
+
+    with parallel.aside(whose, [1]) as first, parallel.aside(whose, [2]) as second:
+        assert second() == (os.getpid(), [2])
+        assert first()[0] != os.getpid()
+        # which has ended with what it told
+        with parallel.aside(whose, [3]) as third:
+            assert third()[0] != os.getpid()
 
 
 def test_what_fails_here_ends_the_other_process(

@@ -262,23 +262,18 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report, out: 
     import hashlib  # noqa: PLC0415
     import json  # noqa: PLC0415
 
-    from cephos import (  # noqa: PLC0415
-        lint,
-        load,
-        model,
-        plan,
-        record,
-        render,
-        rules,
-        schema_check,
-    )
+    from cephos import load, parallel, schema_check  # noqa: PLC0415
     from cephos.diagnostics import Report, did_you_mean  # noqa: PLC0415
 
     document = load.load(source, report)
     if document is None:
         return SITE_HAS_ERRORS
     wanted = json.loads(_data("cephos.schema", "site.schema.json"))
-    report.follow(schema_check.check(document, wanted))
+    with parallel.aside(lambda sites: schema_check.check(next(sites), wanted), [document]) as found:
+        # jsonschema takes as long to load as all that comes after it
+        from cephos import lint, model, plan, record, render, rules  # noqa: PLC0415
+
+        report.follow(found())
     # what is wrong in one place keeps nobody from hearing what is wrong in another
     sound = schema_check.sound(document, wanted) if report.errors else document
     if sound is None:

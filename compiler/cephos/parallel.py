@@ -22,6 +22,9 @@ _TURNS = 500
 _WIDTH = 4
 """Bytes that tell where these begin."""
 
+_busy: set[int] = set()
+"""Processes that have not told their result yet."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -83,17 +86,21 @@ class _Queue(Generic[T]):
 
 
 def pays(things: Sized) -> bool:
-    """Tell whether there are things and processors enough for another process."""
-    return len(things) >= _FEW and len(os.sched_getaffinity(0)) > 1
+    """Tell whether there are things enough for another process, and a processor."""
+    return len(things) >= _FEW and _is_one_free()
+
+
+def _is_one_free() -> bool:
+    return len(os.sched_getaffinity(0)) > 1 + len(_busy)
 
 
 @contextmanager
 def aside(work: Callable[[Iterator[T]], R], things: Sequence[T]) -> Iterator[Callable[[], R]]:
     """Let a child do the work for all things meanwhile; give what waits for its result.
 
-    See `shared`. What is done for few things is done when its result is asked for.
+    See `shared`. Without a processor for it, it is done when its result is asked for.
     """
-    if not pays(things):
+    if not _is_one_free():
         yield lambda: work(iter(things))
         return
     with _child(work, things) as result:
@@ -111,11 +118,13 @@ def _child(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Ca
     child = os.fork()
     if child == 0:
         _be_child(work, _while_child_of(parent, things), writing)
+    _busy.add(child)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
 
         def result() -> R:
             told = pipe.read()
+            _busy.discard(child)
             if not told:
                 raise ChildProcessError("a part of the work was killed")
             result: R | BaseException = pickle.loads(told)  # noqa: S301  # from our own child
@@ -128,6 +137,7 @@ def _child(work: Callable[[Iterator[T]], R], things: Iterable[T]) -> Iterator[Ca
         finally:
             pipe.read()
             os.waitpid(child, 0)
+            _busy.discard(child)
 
 
 def _be_child(work: Callable[[Iterator[T]], R], things: Iterator[T], writing: int) -> None:
@@ -135,6 +145,9 @@ def _be_child(work: Callable[[Iterator[T]], R], things: Iterator[T], writing: in
     try:
         result: R | BaseException = work(things)
     except BaseException as error:  # noqa: BLE001  # the parent raises it
+        import traceback  # noqa: PLC0415  # what goes wrong may take its time
+
+        error.add_note("".join(traceback.format_tb(error.__traceback__)))
         result = error
     try:
         with os.fdopen(writing, "wb") as pipe:
