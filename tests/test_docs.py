@@ -69,11 +69,14 @@ def test_every_site_compiles_without_a_warning(block: Block, tmp_path: Path) -> 
     assert (ran.status, ran.heads()) == (0, [])
 
 
+SLOW = [pytest.mark.real, pytest.mark.hostless]
+"""For the page that runs other programs too, again and again."""
+
+
 @pytest.mark.parametrize(
     "page",
     [
-        # errors.md runs other programs too, again and again
-        pytest.param(page, marks=[pytest.mark.real] if page.name == "errors.md" else [])
+        pytest.param(page, marks=SLOW if page.name == "errors.md" else [])
         for page in PAGES
         if page.parts[0] != "out"
     ],

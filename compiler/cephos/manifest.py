@@ -66,9 +66,9 @@ class Block:
         shared = self.files[path]
         return shared.get("sha256") or self.hosts[host].get(path), shared.get("mode")
 
-    def identity(self, host: str) -> str:
+    def identity(self, host: str) -> tuple[str | None, str]:
         """Return what tells this bundle from any that has other bytes or modes."""
-        return f"{self.hosts[host].get(SUMS)} {self._modes}"
+        return self.hosts[host].get(SUMS), self._modes
 
 
 @dataclass(frozen=True)

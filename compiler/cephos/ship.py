@@ -15,15 +15,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from cephos import archive, sign
+from cephos.folder import OutError
 from cephos.parallel import aside
 from cephos.tree import SUMS, File, bundle_path, listing
-from cephos.write import OutError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from cephos.folder import Folder
     from cephos.tree import Tree
-    from cephos.write import Out
 
 ARCHIVES = "archives"
 LISTED = f"{ARCHIVES}/{SUMS}"
@@ -41,7 +41,7 @@ class Shipped:
 
 
 def ship(
-    out: Out, tree: Tree, *, key: str | None, signers: Collection[str], archives: bool
+    out: Folder, tree: Tree, *, key: str | None, signers: Collection[str], archives: bool
 ) -> Shipped:
     """Sign what OUT holds, if there is a key; make its archives, or remove those of earlier runs.
 
@@ -67,37 +67,37 @@ def ship(
         return Shipped(len(signatures), count)
 
 
-def _sign(out: Out, tree: Tree, key: str, signers: Collection[str]) -> None:
+def _sign(out: Folder, tree: Tree, key: str, signers: Collection[str]) -> None:
     texts = {SUMS: tree.files[SUMS].data}
     for host, bundles in tree.hosts.items():
         texts[bundle_path(host, SUMS)] = bundles.own(host)[SUMS]
     made = sign.sign(list(texts.values()), key, signers)
     for path, signature in zip(texts, made, strict=True):
         there = out.read(path + sign.SUFFIX)
-        if there and not sign.is_ours(there[0]):
+        if there is not None and not sign.is_ours(there):
             raise _foreign(path + sign.SUFFIX)
         _put(out, path + sign.SUFFIX, signature)
 
 
-def _signatures(out: Out, tree: Tree) -> Iterator[tuple[str, bytes]]:
+def _signatures(out: Folder, tree: Tree) -> Iterator[tuple[str, bytes]]:
     """Yield each host whose bundle is signed, with the signature."""
     out.clear(SUMS + sign.SUFFIX)
     for host in tree.hosts:
         path = bundle_path(host, SUMS + sign.SUFFIX)
         out.clear(path)
         there = out.read(path)
-        if there and sign.is_ours(there[0]):
-            yield host, there[0]
+        if there and sign.is_ours(there):
+            yield host, there
 
 
-def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
+def _archive(out: Folder, tree: Tree, signatures: Mapping[str, bytes]) -> int:
     """Make every archive; return how many there are."""
     top = str(tree.about["site"])
     site = f"site_{top}.tar.gz"  # no host's name has an underscore
     wanted = {site, *map(_name, tree.hosts)}
     ours = _listed(out)
     for name in sorted(wanted - ours.keys()):
-        if out.read(f"{ARCHIVES}/{name}"):
+        if out.has(f"{ARCHIVES}/{name}"):
             raise _foreign(f"{ARCHIVES}/{name}")
     if wanted - ours.keys():
         pending = dict.fromkeys(wanted, _UNFINISHED) | ours
@@ -125,12 +125,12 @@ def _archive(out: Out, tree: Tree, signatures: Mapping[str, bytes]) -> int:
     return len(digests)
 
 
-def _carried(out: Out, tree: Tree) -> dict[str, bytes]:
+def _carried(out: Folder, tree: Tree) -> dict[str, bytes]:
     """Return what the archive of the site holds beside those of hosts, by path."""
     carried = {path: file.data for path, file in tree.files.items()}
     signature = out.read(SUMS + sign.SUFFIX)
-    if signature and sign.is_ours(signature[0]):
-        carried[SUMS + sign.SUFFIX] = signature[0]
+    if signature and sign.is_ours(signature):
+        carried[SUMS + sign.SUFFIX] = signature
     return carried
 
 
@@ -145,31 +145,30 @@ def _name(host: str) -> str:
     return f"{host}.tar.gz"
 
 
-def _remove_archives(out: Out) -> int:
+def _remove_archives(out: Folder) -> int:
     """Remove the archives of an earlier run, which need not be of what OUT holds now."""
-    if out.read(LISTED):
+    if out.has(LISTED):
         for name in _listed(out):
             out.remove(f"{ARCHIVES}/{name}")
         out.remove(LISTED)
     return 0
 
 
-def _listed(out: Out) -> dict[str, str]:
+def _listed(out: Folder) -> dict[str, str]:
     """Return the archives that earlier runs made, or began to make, with their checksums."""
     out.refuse_links([ARCHIVES])
     there = out.read(LISTED)
     if there is None:
         return {}
-    lines = [_LINE.fullmatch(line) for line in there[0].decode(errors="replace").splitlines()]
+    lines = [_LINE.fullmatch(line) for line in there.decode(errors="replace").splitlines()]
     if not all(lines):
         raise _foreign(LISTED)
     return {line[2]: line[1] for line in lines if line}
 
 
-def _put(out: Out, path: str, data: bytes) -> None:
+def _put(out: Folder, path: str, data: bytes) -> None:
     """Make a file of OUT say this, unless it does."""
-    there = out.read(path)
-    if there is None or there[0] != data:
+    if not out.holds(path, data):
         out.put(path, File(data, ""))
 
 

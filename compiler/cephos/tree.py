@@ -100,18 +100,6 @@ class Bundles:
         return looked_at(self.paths)
 
     @cached_property
-    def contents(self) -> list[tuple[str, bytes | None, int]]:
-        """Return path, content and permission bits of each file, in order of `paths`.
-
-        There is no content where each host has its `own`.
-        """
-        files = {path: self.shared.get(path) for path in self.paths}
-        return [
-            (path, file.data, file.mode) if file else (path, None, PLAIN)
-            for path, file in files.items()
-        ]
-
-    @cached_property
     def texts(self) -> dict[str, str]:
         """Return the files that differ from host to host, with blanks; the checksums come last."""
         shared = {path: file.digest for path, file in self.shared.items()}
@@ -135,6 +123,21 @@ class Bundles:
     def own(self, host: str) -> dict[str, bytes]:
         """Return what is in the files that only this host has."""
         return self._own(host)[0]
+
+    @cached_property
+    def _laid_out(self) -> list[tuple[str, bytes | None, int]]:
+        files = {path: self.shared.get(path) for path in self.paths}
+        return [
+            (path, file.data, file.mode) if file else (path, None, PLAIN)
+            for path, file in files.items()
+        ]
+
+    def contents(self, host: str) -> list[tuple[str, bytes, int]]:
+        """Return path, content and permission bits of each file of a host, in order."""
+        own = self.own(host)
+        return [
+            (path, own[path] if data is None else data, mode) for path, data, mode in self._laid_out
+        ]
 
     def digests(self, host: str) -> dict[str, str]:
         """Return the sha256 of the files that only this host has."""

@@ -1,4 +1,4 @@
-"""Bringing OUT to the rendered tree: only files whose bytes change, each whole at every instant.
+"""Bringing OUT to the rendered tree: only files whose bytes change.
 
 What a run made is known from `manifest.json`; while a run writes, also from `.cephos-pending.json`,
 which lists what it is about to make. A file that neither lists was made by somebody else and is
@@ -11,11 +11,7 @@ file is, one by one. Bundles that `evidence.py` vouches for are not read.
 from __future__ import annotations
 
 import difflib
-import errno
-import fcntl
-import filecmp
 import os
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,29 +19,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cephos import manifest, sign
-from cephos.diagnostics import Obstacle
 from cephos.evidence import Evidence, Look
+from cephos.folder import Folder, OutError, is_all
 from cephos.manifest import Manifest
 from cephos.parallel import pays, shared, started
-from cephos.tree import PLAIN, SUMS, File, bundle_path, folders_of, split
+from cephos.tree import SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
     from cephos.manifest import Block
     from cephos.tree import Bundles, Tree
 
 PENDING = ".cephos-pending.json"
-_NEW = ".cephos-new"
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_BITS = 0o7777
-_PIECE = 1 << 16
-
-
-class OutError(Obstacle):
-    """OUT cannot be brought to the tree; nothing was changed that a next run would not finish."""
 
 
 @dataclass
@@ -110,7 +97,7 @@ class Out:
 
     def __init__(self, folder: Path) -> None:
         """Take this folder, which need not exist."""
-        self._folder = folder
+        self.folder = Folder(folder)
         self._evidence = Evidence(folder)
         self._made: tuple[Look | None, Manifest] = (None, Manifest())
         self._ahead: tuple[Look | None, Callable[[], list[list[str]]] | None] = (None, None)
@@ -139,7 +126,7 @@ class Out:
         made, begun = self.made(), self._listed(PENDING)
         if partial and begun:
             raise OutError(
-                f"an earlier run on {self._folder} was interrupted",
+                f"an earlier run on {self.folder} was interrupted",
                 "complete it first: run once without --host",
             )
         kept = made.without(tree.hosts) if partial else Manifest()
@@ -149,13 +136,13 @@ class Out:
             self._evidence.forget()
         change = Change(tree, kept, made if is_known else None)
         self._compare_files(change, known.files)
-        there = self._bundles_there()
+        there = self.folder.names("hosts")
         self._compare_bundles(change, there, made, known)
         self._find_removed(change, there, known, kept.hosts())
         if change.foreign:
             others = len(change.foreign) - 1
             raise OutError(
-                f"{self._path(change.foreign[0])} was not made by this compiler"
+                f"{self.folder.place(change.foreign[0])} was not made by this compiler"
                 + (f" (nor were {others} others)" if others else ""),
                 "move it away, or compile into another folder",
             )
@@ -164,14 +151,14 @@ class Out:
     def diff(self, change: Change) -> Iterator[str]:
         """Yield the lines of a unified diff from OUT to the changed tree."""
         for path in sorted([*change.new(), *change.changed, *change.removed]):
-            there, file = self.read(path), change.tree.find(path)
-            before, after = there[0] if there else b"", file.data if file else b""
+            there, file = self.folder.read(path), change.tree.find(path)
+            before, after = there or b"", file.data if file else b""
             if file and before == after:
                 yield f"mode of {path} becomes {file.mode:04o}\n"
             for line in difflib.unified_diff(
                 before.decode(errors="backslashreplace").splitlines(keepends=True),
                 after.decode(errors="backslashreplace").splitlines(keepends=True),
-                path if there else "/dev/null",
+                "/dev/null" if there is None else path,
                 path if file else "/dev/null",
             ):
                 yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
@@ -186,13 +173,13 @@ class Out:
         """
         if self._evidence.recalled.made_of != made_of:
             return None
-        with self.alone():
+        with self.folder.alone():
             made = self.made()
             outside = [*made.files, *manifest.COVERING.files]
             if self.interrupted() or not all(map(self._is_remembered, outside)):
                 return None
-            self._drop(_temporary(PENDING))
-            self._bundles_there()  # refuses links
+            self.folder.clear(PENDING)
+            self.folder.names("hosts")  # refuses links
             blocks = made.blocks()
             if self._touched(list(blocks)):
                 return None
@@ -227,32 +214,29 @@ class Out:
         Raises:
             OutError: it cannot; what was written so far is whole, and a next run completes it.
         """
-        with self.alone():
+        with self.folder.alone():
             self._clear()
             change = self.compare(tree, partial=partial)
             if change:
                 self._write(change)
-            self._drop(PENDING)
+            self.folder.drop(PENDING)
             return change
 
     # ---------------------------------------------------------------------------------------------
     # Looking
 
-    def _path(self, path: str) -> str:
-        return f"{self._folder}/{path}"
-
     def _listed(self, name: str) -> Manifest:
         """Return what a list of files that a run left here tells."""
-        there = self.read(name)
+        there = self.folder.read(name)
         if there is None:
             return Manifest()
         try:
-            listed = manifest.read(there[0])
+            listed = manifest.read(there)
             if name == manifest.NAME and not listed.is_whole():
                 raise ValueError  # noqa: TRY301  # one handler for every way of being no list
         except ValueError:
             raise OutError(
-                f"{self._path(name)} is not a list of files that this compiler wrote",
+                f"{self.folder.place(name)} is not a list of files that this compiler wrote",
                 "restore it from version control, or compile into an empty folder",
             ) from None
         return listed
@@ -260,9 +244,9 @@ class Out:
     def _compare_files(self, change: Change, known: Collection[str]) -> None:
         """Compare the files outside bundles."""
         wanted = [*change.rendered.files, *manifest.COVERING.files]
-        self.refuse_links(folders_of([*wanted, *known]))
+        self.folder.refuse_links(folders_of([*wanted, *known]))
         for path in wanted:
-            if not os.path.lexists(self._path(path)):
+            if not self.folder.has(path):
                 change.made.append(path)  # what is to be in it may be found out later
                 continue
             look = self._compare_file(change, path, change.tree.files[path], is_ours=path in known)
@@ -289,7 +273,7 @@ class Out:
 
     def _read_bundle(self, change: Change, host: str, block: Block, known: Collection[str]) -> None:
         """Compare a bundle, file by file."""
-        self.refuse_links(bundle_path(host, folder) for folder in block.folders)
+        self.folder.refuse_links(bundle_path(host, folder) for folder in block.folders)
         files, looks = change.rendered.hosts[host].files(host), self._folder_looks(host, block)
         for path in block.paths:
             place = bundle_path(host, path)
@@ -303,7 +287,7 @@ class Out:
 
     def _folder_looks(self, host: str, bundle: Block | Bundles) -> dict[str, os.stat_result]:
         """Return how folders of a bundle look that show a change; {} if one is missing."""
-        folder = f"{self._folder}/hosts/{host}/"
+        folder = self.folder.place(f"hosts/{host}/")
         folders = bundle.looked_at[: -len(bundle.paths)]
         with suppress(OSError):
             return {each: os.lstat(folder + each) for each in folders}
@@ -330,26 +314,13 @@ class Out:
             gone = paths.difference(wanted[host].paths) if host in wanted else paths
             if gone and host in there and host not in kept:
                 places = [bundle_path(host, path) for path in gone]
-                self.refuse_links(folders_of(places))
+                self.folder.refuse_links(folders_of(places))
                 change.removed += self._those_there(places)
-
-    def _bundles_there(self) -> set[str]:
-        """Return the names in `hosts`, none of which may be a link."""
-        self.refuse_links(["hosts"])
-        place = self._path("hosts")
-        try:
-            entries = list(os.scandir(place))
-        except FileNotFoundError:
-            return set()
-        except OSError as error:
-            raise _os_error(f"cannot read {place}", error) from error
-        self.refuse_links(f"hosts/{entry.name}" for entry in entries if entry.is_symlink())
-        return {entry.name for entry in entries}
 
     def _look(self, path: str) -> Look | None:
         """Return how a file looks; None if nobody can tell."""
         try:
-            return Look.of([os.lstat(self._path(path))])
+            return Look.of([os.lstat(self.folder.place(path))])
         except OSError:
             return None
 
@@ -382,7 +353,7 @@ class Out:
 
     def _looks(self, host: str, block: Block) -> list[os.stat_result]:
         """Return how a bundle looks, in the order of `looked_at`; [] if something is missing."""
-        folder = f"{self._folder}/hosts/{host}/"
+        folder = self.folder.place(f"hosts/{host}/")
         try:
             return [os.lstat(folder + each) for each in block.looked_at]
         except OSError:
@@ -392,125 +363,47 @@ class Out:
         self, change: Change, path: str, file: File, *, is_ours: bool
     ) -> os.stat_result | None:
         """Return how the file looks if it is as wanted; else put it down for a change."""
-        with self._open(path) as there:
+        with self.folder.open(path) as there:
             if there is None:
                 change.made.append(path)
                 return None
             stream, look = there
-            if bool(look.st_mode & stat.S_IXUSR) == file.executable and _holds(stream, file.data):
+            if bool(look.st_mode & stat.S_IXUSR) == file.executable and is_all(stream, file.data):
                 return look
         (change.changed if is_ours else change.foreign).append(path)
         return None
 
     def _those_there(self, paths: Iterable[str]) -> list[str]:
-        return sorted(path for path in paths if os.path.lexists(self._path(path)))
-
-    def refuse_links(self, paths: Iterable[str]) -> None:
-        """Refuse a folder below OUT that is a link: writing or removing there would leave OUT."""
-        for path in paths:
-            place = self._path(path)
-            if os.path.islink(place):
-                raise OutError(f"{place} is a symbolic link", "remove it: it leads out of OUT")
-
-    def read(self, path: str) -> tuple[bytes, os.stat_result] | None:
-        """Return a file's bytes and how it looks; None if there is no file."""
-        with self._open(path) as there:
-            return there and (there[0].read(), there[1])
-
-    def holds(self, path: str, data: bytes) -> bool:
-        """Tell whether there is a file with these bytes."""
-        with self._open(path) as there:
-            return there is not None and _holds(there[0], data)
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[tuple[BinaryIO, os.stat_result] | None]:
-        place = self._path(path)
-        try:
-            # opening must not wait for the other end of what turns out to be a pipe
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(place, flags)
-        except FileNotFoundError:
-            yield None
-            return
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise OutError(
-                    f"{place} is a symbolic link", "remove it: it could lead out of OUT"
-                ) from error
-            raise _os_error(f"cannot read {place}", error) from error
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OutError(f"{place} is not a regular file", "move it away")
-            with open(descriptor, "rb", closefd=False) as stream:
-                yield stream, status
-        except OSError as error:
-            raise _os_error(f"cannot read {place}", error) from error
-        finally:
-            os.close(descriptor)
+        return sorted(filter(self.folder.has, paths))
 
     # ---------------------------------------------------------------------------------------------
     # Writing
 
-    def _make_out(self) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            advice = "move it away, or compile into another folder"
-            raise OutError(f"{self._folder} is not a folder", advice) from None
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold OUT, made if need be, against another compiler.
-
-        Raises:
-            OutError: another one holds it, or what is done meanwhile cannot be written.
-        """
-        try:
-            self._make_out()
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self._lock(descriptor)
-                yield
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise _os_error(f"cannot write {error.filename or self._folder}", error) from error
-
-    def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutError(
-                f"another compiler is writing {self._folder}", "wait for it and run again"
-            ) from None
-
     def _clear(self) -> None:
         """Take away what an interrupted run was in the middle of making."""
-        self._drop(_temporary(PENDING))
+        self.folder.clear(PENDING)
         begun = self._listed(PENDING)
         if not begun:
             return
-        there = self._bundles_there()
+        there = self.folder.names("hosts")
         paths = list(begun.files)
         for host, inside in begun.hosts().items():
-            if _temporary(host) in there:
-                shutil.rmtree(self._path(_temporary(f"hosts/{host}")))
+            self.folder.clear_folder(f"hosts/{host}")
             if host in there:
                 paths += [bundle_path(host, path) for path in inside]
-        self.refuse_links(folders_of(paths))
+        self.folder.refuse_links(folders_of(paths))
         for path in paths:
-            self.clear(path)
-            self._remove_empty(path)
+            self.folder.clear(path)
+            self.folder.prune(path)
 
     def _write(self, change: Change) -> None:
         pending = self._listed(PENDING) | change.begun()
-        self.put(PENDING, File(pending.data(), "site"))
+        self.folder.put(PENDING, File(pending.data(), "site"))
         for path in [*change.changed, *change.removed]:
             if split(path)[1] == SUMS:
                 self._unsign(path)
         if change.bundles:
-            self._make_folder("hosts")
+            self.folder.make("hosts")
         outside, inside = _by_host([*change.made, *change.changed])
         before = self.made().blocks()
         with started(lambda hosts: self._make_bundles(hosts, change), change.bundles) as finish:
@@ -521,23 +414,23 @@ class Out:
             self._evidence.see(looks)
         # the manifest last: until it stands, the list of what is pending tells what is ours
         for path in sorted(outside, key=lambda path: path == manifest.NAME):
-            change.outside[path] = self.put(path, tree.files[path])
+            change.outside[path] = self.folder.put(path, tree.files[path])
         for path in change.removed:
-            self.remove(path)
+            self.folder.remove(path)
 
     def _unsign(self, path: str) -> None:
         """Remove the signature of a file before that changes; somebody else's stays."""
         signature = path + sign.SUFFIX
-        there = self.read(signature)
-        if there and sign.is_ours(there[0]):
-            os.unlink(self._path(signature))
+        there = self.folder.read(signature)
+        if there and sign.is_ours(there):
+            self.folder.drop(signature)
 
     def _make_bundles(self, hosts: Iterator[str], change: Change) -> dict[str, Look]:
         """Make bundles that are not there; return how they look."""
         made = {}
         for host in hosts:
             bundles = change.rendered.hosts[host]
-            looks = self._make_bundle(host, bundles)
+            looks = self.folder.put_folder(f"hosts/{host}", bundles.folders, bundles.contents(host))
             made[host] = Look.of([*self._folder_looks(host, bundles).values(), *looks])
         return made
 
@@ -553,7 +446,8 @@ class Out:
         for host in hosts:
             bundles = change.rendered.hosts[host]
             files, looks = bundles.files(host), self._unchanged(change, host, before)
-            looks |= {path: self.put(bundle_path(host, path), files[path]) for path in inside[host]}
+            for path in inside[host]:
+                looks[path] = self.folder.put(bundle_path(host, path), files[path])
             looks |= self._folder_looks(host, bundles)
             if all(each in looks for each in bundles.looked_at):
                 mended[host] = Look.of([looks[each] for each in bundles.looked_at])
@@ -570,100 +464,6 @@ class Out:
             return {}  # somebody has been here since
         return dict(zip(before[host].looked_at, looks, strict=True))
 
-    def _make_bundle(self, host: str, bundles: Bundles) -> list[os.stat_result]:
-        """Make a bundle beside its place, and bring it there in one step; return how it looks."""
-        place, new = (f"{self._folder}/hosts/{name}" for name in (host, _temporary(host)))
-        own = bundles.own(host)
-        try:
-            os.mkdir(new)
-            for folder in bundles.folders:
-                os.mkdir(f"{new}/{folder}")
-            looks = [
-                _create(f"{new}/{path}", own[path] if data is None else data, mode)
-                for path, data, mode in bundles.contents
-            ]
-            os.rename(new, place)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-        return looks
-
-    def put(self, path: str, file: File) -> os.stat_result:
-        """Make or replace one file; return how it looks then."""
-        place, new = self._path(path), self._path(_temporary(path))
-        self._make_folder(path.rpartition("/")[0])
-        self.clear(path)
-        try:
-            _create(new, file.data, file.mode)
-            os.replace(new, place)
-        except BaseException:
-            self.clear(path)
-            raise
-        return os.lstat(place)
-
-    @contextmanager
-    def stream(self, path: str) -> Iterator[BinaryIO]:
-        """Give a stream whose bytes make or replace one file, unless it has just these already."""
-        place, new = self._path(path), self._path(_temporary(path))
-        self._make_folder(path.rpartition("/")[0])
-        self.clear(path)
-        try:
-            with open(new, "xb") as stream:
-                yield stream
-            if os.path.exists(place) and filecmp.cmp(place, new, shallow=False):
-                return
-            os.chmod(new, PLAIN)
-            os.replace(new, place)
-        finally:
-            self.clear(path)
-
-    def remove(self, path: str) -> None:
-        """Remove a file, and folders that hold nothing any more."""
-        self.clear(path)
-        self._drop(path)
-        self._remove_empty(path)
-
-    def clear(self, path: str) -> None:
-        """Remove what a killed run left of a file that it was making."""
-        self._drop(_temporary(path))
-
-    def _make_folder(self, path: str) -> None:
-        """Make a folder below OUT, which is there itself."""
-        place = self._path(path)
-        if path and not os.path.isdir(place):
-            self._make_folder(path.rpartition("/")[0])
-            if os.path.lexists(place):
-                raise OutError(f"{place} is in the way of a folder", "move it away")
-            os.mkdir(place)
-
-    def _drop(self, path: str) -> None:
-        """Remove a file if there is one: on a read-only disk even removing none is refused."""
-        place = self._path(path)
-        if os.path.lexists(place):
-            os.unlink(place)
-
-    def _remove_empty(self, path: str) -> None:
-        """Remove the folders around a path that hold nothing any more."""
-        while path := path.rpartition("/")[0]:
-            try:
-                os.rmdir(self._path(path))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
-                    return
-                raise
-
-
-def _holds(stream: BinaryIO, data: bytes) -> bool:
-    """Tell whether a stream gives just these bytes; piece by piece, since it may be a large one."""
-    at = 0
-    while piece := stream.read(_PIECE):
-        if not data.startswith(piece, at):
-            return False
-        at += len(piece)
-    return at == len(data)
-
 
 def _by_host(paths: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
     """Return the paths that lead into no bundle, and those in each host's."""
@@ -673,28 +473,3 @@ def _by_host(paths: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:
         host, rest = split(path)
         (outside if host is None else inside.setdefault(host, [])).append(rest)
     return outside, inside
-
-
-def _temporary(path: str) -> str:
-    """Return where a file or bundle is written before it takes its place."""
-    folder, slash, name = path.rpartition("/")
-    return f"{folder}{slash}.{name}{_NEW}"
-
-
-def _create(place: str, data: bytes, mode: int) -> os.stat_result:
-    """Make a file where there is none; return how it looks."""
-    descriptor = os.open(place, _CREATE, mode)
-    try:
-        while data:
-            data = data[os.write(descriptor, data) :]
-        look = os.fstat(descriptor)
-        if look.st_mode & _BITS != mode:  # the umask took some away
-            os.fchmod(descriptor, mode)
-            look = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    return look
-
-
-def _os_error(what: str, error: OSError) -> OutError:
-    return OutError(f"{what}: {error.strerror or error}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.hostless]
 
 EXAMPLE = (ROOT / "examples/lon1.yaml").read_text()
 SCHEMA = json.loads((ROOT / "schema/site.schema.json").read_text())

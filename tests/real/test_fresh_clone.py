@@ -14,7 +14,7 @@ from compiling import ROOT, contents
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.hostless]
 
 
 def test_dev_demo_leaves_the_example_compiled(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from test_review import HOSTILE, hostile, made
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.hostless]
 
 EXAMPLE = ROOT / "out/review.html"
 RUNBOOKS = [ROOT / "out/RUNBOOK.md", *sorted(ROOT.glob("tests/cases/*/expected/RUNBOOK.md"))]

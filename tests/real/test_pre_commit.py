@@ -14,7 +14,7 @@ from compiling import ROOT, SITE, edited, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.hostless]
 
 CONFIG = f"""\
 repos:

@@ -16,7 +16,7 @@ from node import module
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.hostless]
 
 
 def faults(folder: Path, log: str) -> list[str]:
