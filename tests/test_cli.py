@@ -499,3 +499,32 @@ def test_color_is_asked_for(
     assert (
         "\x1b[" in run(tmp_path, "site.yaml", "--check", *arguments, site=site).stderr
     ) == coloured
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("--check site.yaml >&-", 0),
+        ("--check site.yaml 2>&-", 0),
+        ("--check site.yaml >&- 2>&-", 0),
+        ("-o out site.yaml <&- >&- 2>&-", 0),
+        ("--check absent.yaml 2>&-", 2),
+        ("--schema >&-", 2),
+        ("--schema >&- 2>&-", 2),
+        ("--check --format json site.yaml >&-", 2),
+    ],
+)
+def test_closed_streams_change_nothing_but_what_can_be_said(
+    tmp_path: Path, command: str, status: int
+) -> None:
+    """As a service manager may start it; whatever the run opens must not take their place."""
+    (tmp_path / "site.yaml").write_text(SITE)
+    done = subprocess.run(
+        f"exec {PROGRAM} {command}", shell=True, cwd=tmp_path, check=False, stderr=subprocess.PIPE
+    )
+    assert done.returncode == status
+    if status and "2>&-" not in command:
+        assert b"cannot write standard output: Bad file descriptor\n" in done.stderr
+    if "-o out" in command:
+        (tmp_path / "again").mkdir()
+        assert contents(tmp_path / "out") == contents(compiled(tmp_path / "again"))

@@ -33,10 +33,27 @@ STARTERS = {
 
 def program() -> NoReturn:
     """Run the compiler and end at once: Python would give back piece by piece all that it built."""
+    _stand_in_for_closed_streams()
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Keep what the run opens from taking the place of a standard stream that its caller closed.
+
+    What is written to standard output then fails, as it should; standard error has no reader.
+    """
+    for descriptor, name, flags in ((1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, flags)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            os.set_inheritable(descriptor, True)  # noqa: FBT003  # it has no other way
+            stream = os.fdopen(descriptor, "w", errors="backslashreplace", closefd=False)
+            setattr(sys, name, stream)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
