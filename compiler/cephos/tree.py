@@ -111,7 +111,7 @@ class Bundles:
         return {path: Form(text) for path, text in self.texts.items()}
 
     def _own(self, host: str) -> tuple[dict[str, bytes], dict[str, str]]:
-        """Return the contents of the files that only this host has, and which sums they list."""
+        """Return what is in the files that only this host has, and the sums of all but `SUMS`."""
         contents: dict[str, bytes] = {}
         digests: dict[str, str] = {}
         for path, form in self._forms.items():
