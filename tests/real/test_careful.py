@@ -18,6 +18,7 @@ from compiling import compiled
 from real import lab
 from real.bundles import BUNDLE, HANDOFFS, actions, apply, carry, run_bundle, started, traces
 from real.lab import FSID, SITE, UUID, World, undone
+from real.tracing import programs
 from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
 
@@ -534,3 +535,7 @@ def test_a_site_can_be_one_host(tmp_path_factory: pytest.TempPathFactory) -> Non
         apply(host)
         apply(host, "--verify")
         assert "0 changed" in apply(host)
+        # an answer is kept for the run: `ceph` takes half a second to start, in a container more
+        asked = [line for line in programs(host, f"{BUNDLE}/apply") if line.startswith("ceph ")]
+        assert len([line for line in asked if " auth get" in line]) == 3
+        assert sorted(asked) == sorted(set(asked))

@@ -79,6 +79,17 @@ def traced(host: Host, keys: Collection[str], *command: str, status: int = 0) ->
     return trace
 
 
+def programs(host: Host, *command: str) -> list[str]:
+    """Run a command, which must end well; return the command lines that it started, in order."""
+    host.run(
+        *("strace", "-f", "-qq", "-s", "4096", "--seccomp-bpf", "-e", "trace=execve"),
+        *("-e", "status=successful", "-e", "signal=none", "-o", "/root/programs", *command),
+        timeout=300,
+    )
+    started = re.findall(r'(?m)execve\("[^"]+", \[(.*)\], ', host.read("/root/programs"))
+    return [" ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', words)) for words in started]
+
+
 def _forked(line: str) -> str | None:
     fork = _FORK.match(line)
     return fork[1] if fork else None

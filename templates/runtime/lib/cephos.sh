@@ -412,9 +412,10 @@ ask_as() {
 need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
   local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 from
   # a ceph-admin host makes clients and keys earlier in the same run
-  if [[ -e $RUN/makes-own-handoff-$CLUSTER ]] || ! key_of "$1" || ! need_readable_key "$1" || ! need_monitor; then return 1; fi
+  if [[ -e $RUN/makes-own-handoff-$CLUSTER ]] || ! key_of "$1"; then return 1; fi
   if [[ -e $asked ]]; then return "$(<"$asked")"; fi
   printf '1\n' >"$asked"
+  if ! need_readable_key "$1" || ! need_monitor; then return 1; fi
   need_command ceph ceph-common
   if ! command -v ceph >/dev/null; then return 1; fi
   from=$KEYRING
@@ -443,8 +444,12 @@ judge_client() {
   advise 'update ceph-common and librbd from the site'\''s own mirror, before that is set'
 }
 
-ceph_version() { # VERSION of this host's Ceph programs; 1 if they do not tell
-  bounded ceph --version && [[ $OUTPUT =~ ^ceph\ version\ ([0-9]+\.[0-9]+\.[0-9]+) ]] && VERSION=${BASH_REMATCH[1]}
+ceph_version() { # VERSION of this host's Ceph programs, asked once per run; 1 if they do not tell
+  if [[ ! -e $RUN/ceph-version ]]; then
+    bounded ceph --version || return 1
+    printf '%s\n' "$OUTPUT" >"$RUN/ceph-version"
+  fi
+  [[ $(<"$RUN/ceph-version") =~ ^ceph\ version\ ([0-9]+\.[0-9]+\.[0-9]+) ]] && VERSION=${BASH_REMATCH[1]}
 }
 
 older_than() { # FIXED…: VERSION is older than each release that brought something: of its own line, else than the last of them
@@ -518,6 +523,7 @@ pool_compare() { # NAME SETTING…
 pool_settings() { # NAME SETTING…: say which settings of an existing pool are not the site's
   local name=$1 setting wanted found line settings
   shift
+  if (($# == 0)); then return 0; fi
   attempt "read the settings of pool $name" "${CEPH[@]}" osd pool get "$name" all
   settings=$OUTPUT
   while (($#)); do
@@ -705,17 +711,14 @@ client() { act client '' "client.$1 of cluster $CLUSTER" "$@"; }
 client_need() { need_admin || :; }
 
 client_compare() { # NAME SERVICE CAPS…
-  local name=$1 rc=0 service wanted found
-  bounded "${CEPH[@]}" auth get "client.$name" || rc=$?
-  if ((rc == 2)); then # ENOENT
+  local service wanted found
+  if ! client_known "$1"; then
     DIFFERS='is created'
     return 0
-  elif ((rc)); then
-    fail "cannot read it: $CAUSE"
   fi
   shift
   for service in mon osd mgr mds; do
-    caps_in "$OUTPUT" "$service"
+    caps_in "$COPY" "$service"
     found=$CAPS wanted=''
     if [[ ${1:-} == "$service" ]]; then
       wanted=$2
@@ -743,25 +746,43 @@ caps_missing() { # SIGN CAPS GRANT…: add to CHANGE, with the sign, each grant 
   done
 }
 
-caps_in() { # KEYRING SERVICE: CAPS is what the keyring text grants on it
+client_known() { # NAME: COPY is what the cluster says of it, as a keyring, asked once per run; 1 if there is no such client
+  local rc=0
+  COPY=$RUN/$CLUSTER.client.$1.copy
+  if [[ -s $COPY ]]; then return 0; fi
+  bounded "${CEPH[@]}" auth get "client.$1" || rc=$?
+  if ((rc == 2)); then return 1; fi # ENOENT
+  if ((rc)); then fail "cannot read client.$1: $CAUSE"; fi
+  keep_copy
+}
+
+keep_copy() { # OUTPUT holds a key, so it goes no further than this run's private folder
+  printf '%s\n' "$OUTPUT" >"$COPY" || fail "cannot write $COPY" 'make room on the file system of /run'
+  OUTPUT=''
+}
+
+client_key() { client_known "$1" && read_key "$COPY" "client.$1"; } # NAME: KEY as the cluster has it; 1 if there is no such client
+
+caps_in() { # KEYRING SERVICE: CAPS is what the file grants on it
   local line
   CAPS=''
   while IFS= read -r line; do
     if [[ $line =~ ^[[:space:]]*caps[[:space:]]+$2[[:space:]]*=[[:space:]]*\"(.*)\" ]]; then CAPS=${BASH_REMATCH[1]}; fi
-  done <<<"$1"
+  done <"$1"
 }
 
-client_do() { # NAME SERVICE CAPS…: both commands print the key, so their output goes no further than OUTPUT
+client_do() { # NAME SERVICE CAPS…
   if [[ $DIFFERS == 'is created' ]]; then
     attempt 'create it' "${CEPH[@]}" auth get-or-create "client.$1" "${@:2}"
+    keep_copy # it tells the key, which is what later steps need
   else
     # the capabilities that are replaced, for the person who wants them back (a user is never deleted)
-    attempt 'read its capabilities' "${CEPH[@]}" auth get "client.$1"
     mkdir -p "$STATE/replaced-caps"
-    grep caps <<<"$OUTPUT" >>"$STATE/replaced-caps/$CLUSTER.client.$1" || : # it may have none
+    grep caps "$COPY" >>"$STATE/replaced-caps/$CLUSTER.client.$1" || : # it may have none
     attempt 'update its capabilities' "${CEPH[@]}" auth caps "client.$1" "${@:2}"
+    rm -f -- "$COPY"
+    OUTPUT='' # it printed the key
   fi
-  OUTPUT=''
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -771,13 +792,10 @@ client_do() { # NAME SERVICE CAPS…: both commands print the key, so their outp
 client_reads() { prove client_reads "client.$1 reaches the cluster and reads ${*:2}" "$@"; }
 client_refused() { prove client_refused "client.$1 may not write to ${*:2}" "$@"; }
 
-as_client() { # NAME COMMAND…: with the client's own key, read from the cluster into this run's private folder
-  local keyring=$RUN/$CLUSTER.client.$1.admin-copy inside=()
-  if [[ ! -s $keyring ]]; then
-    attempt "read the key of client.$1" "${CEPH[@]}" auth get "client.$1"
-    printf '%s\n' "$OUTPUT" >"$keyring"
-    OUTPUT=''
-  fi
+as_client() { # NAME COMMAND…: with the client's own key
+  local keyring inside=()
+  if ! client_known "$1"; then fail 'the cluster has no such client' 'run ./apply: an earlier step makes it'; fi
+  keyring=$COPY
   if only_in_containers; then
     inside=(cephadm shell --fsid "$FSID" --keyring "$keyring" --)
     keyring=/etc/ceph/ceph.keyring # there
@@ -829,18 +847,18 @@ handoff_need() { # ARCHIVE HOST KEYRING…
 clients_exist() { # KEYRING…
   local keyring
   for keyring; do
-    if ! read_client_key "$keyring"; then return 1; fi
+    if ! client_known "${keyring#*.client.}"; then return 1; fi
   done
 }
 
-handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar
+handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar, with the keys of $RUN/KEYRING.copy
   local host=$1 keyring folder=$RUN/handoff
   shift
   rm -rf -- "$folder"
   mkdir "$folder"
   printf 'site=%s\nhost=%s\n' "$SITE" "$host" >"$folder/handoff.env"
   for keyring; do
-    read_client_key "$keyring"
+    read_key "$RUN/$keyring.copy" "${keyring#*.}"
     keyring_text "${keyring#*.}" >"$folder/$keyring.keyring"
   done
   (cd "$folder" && sha256sum -- handoff.env "${@/%/.keyring}" >SHA256SUMS)
@@ -848,18 +866,6 @@ handoff_build() { # HOST KEYRING…: the archive's bytes in $RUN/handoff.tar
   tar -C "$folder" --format=ustar --owner=0 --group=0 --numeric-owner --mode=0600 --mtime=@0 \
     -cf "$RUN/handoff.tar" handoff.env SHA256SUMS "${@/%/.keyring}"
   rm -rf -- "$folder"
-}
-
-read_client_key() { # CLUSTER.client.NAME: KEY from the cluster, asked once per run; 1 if there is no such client
-  local copy=$RUN/admin-key.$1 rc=0
-  if [[ ! -s $copy ]]; then
-    bounded "${CEPH[@]}" auth get-key "${1#*.}" || rc=$?
-    if ((rc == 2)); then return 1; fi
-    if ((rc)); then fail "cannot read the key of ${1#*.}: $CAUSE"; fi
-    printf '%s' "$OUTPUT" >"$copy"
-  fi
-  KEY=$(<"$copy")
-  OUTPUT=''
 }
 
 handoff_compare() { # ARCHIVE HOST KEYRING…
@@ -1381,7 +1387,7 @@ libvirt_units() { # UNITS are those through which this host's libvirt answers: o
 secret_adopted() {
   if [[ $3 != 'ceph '* ]]; then return 1; fi
   if grep -qsxF -- "$3" "$STATE/adopted/$2"; then return 0; fi
-  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && read_client_key "$CLUSTER.client.$1"; }; then return 1; fi
+  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && client_key "$1"; }; then return 1; fi
   bounded "${VIRSH[@]}" secret-get-value "$2" && [[ $OUTPUT == "$KEY" ]]
 }
 
