@@ -421,14 +421,23 @@ def test_every_folder_in_which_a_link_could_take_a_place_is_looked_at(
     assert looked_at(paths) == (*folders, *paths)
 
 
-def test_a_file_that_was_just_written_is_not_known_by_its_looks(
+def test_a_run_ends_after_the_tick_of_the_clock_in_which_it_wrote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a change within the same tick of the clock could pass."""
-    monkeypatch.setattr(evidence, "_TICK", 10**12)
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    """Else a change right after it could leave the times that are remembered."""
+    tick = 300_000_000
+    monkeypatch.setattr(evidence, "_TICK", tick)
     out = compiled(tmp_path)
-    compiled(tmp_path)
+    assert time.time_ns() - (out / "manifest.json").stat().st_ctime_ns >= tick
+
+
+def test_a_file_of_a_time_to_come_is_not_known_by_its_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can tell how a later change of it would look."""
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: 10**18)
+        out = compiled(tmp_path)
     assert len(reads(tmp_path, "out")) == len(contents(out / "hosts"))
 
 

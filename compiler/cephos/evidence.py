@@ -22,6 +22,7 @@ import marshal
 import os
 import time
 from contextlib import suppress
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cephos import cache
@@ -41,15 +42,19 @@ class Look(NamedTuple):
     newest: int
 
     @classmethod
-    def of(cls, looks: Iterable[os.stat_result]) -> Look:
+    def of(cls, looks: Collection[os.stat_result]) -> Look:
         """Return how files look together, of which each looks like this."""
-        told: list[int] = []
-        for each in looks:
-            told += each.st_mode, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns
-        # of all ways to turn many numbers into bytes the fastest; version 2 has nothing in it that
-        # depends on more than the numbers
-        digest = hashlib.blake2b(marshal.dumps(told, 2), digest_size=16)
-        return cls(digest.hexdigest(), max(told[4::5]))
+        return cls(_digest(looks), max(each.st_ctime_ns for each in looks))
+
+
+_shown = attrgetter("st_mode", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+
+
+def _digest(looks: Iterable[os.stat_result]) -> str:
+    # of all ways to turn many numbers into bytes the fastest; version 2 has nothing in it that
+    # depends on more than the numbers
+    told = marshal.dumps(list(map(_shown, looks)), 2)
+    return hashlib.blake2b(told, digest_size=16).hexdigest()
 
 
 class Recalled(NamedTuple):
@@ -84,9 +89,9 @@ class Evidence:
         """Tell whether a file outside bundles is remembered to have looked so."""
         return look is not None and self.recalled.outside.get(path) == look.digest
 
-    def is_bundle(self, host: str, look: Look) -> bool:
-        """Tell whether a bundle is remembered to have looked so."""
-        return self.recalled.bundles.get(host) == look.digest
+    def is_bundle(self, host: str, looks: Iterable[os.stat_result]) -> bool:
+        """Tell whether what is in a bundle is remembered to have looked so."""
+        return self.recalled.bundles.get(host) == _digest(looks)
 
     def see(self, looks: Mapping[str, Look]) -> None:
         """Note how bundles look that have just that in them which they should."""
@@ -99,11 +104,11 @@ class Evidence:
     def save(self, made_of: str, outside: Mapping[str, Look], hosts: Collection[str]) -> None:
         """Keep for the next run what was seen, and what was recalled of others of these hosts.
 
-        Without the manifest nothing else would count, so its tick is waited for.
+        Without the manifest nothing else would count, so its tick has passed when this returns.
         """
-        youngest = max(look.newest for look in outside.values())
-        time.sleep(min(max(youngest + _TICK - time.time_ns(), 0), _TICK) / 1e9)
-        settled = time.time_ns() - _TICK
+        youngest, now = max(look.newest for look in outside.values()), time.time_ns()
+        end = min(max(youngest + _TICK, now), now + _TICK)
+        settled = end - _TICK
         kept = {
             host: digest
             for host, digest in self.recalled.bundles.items()
@@ -118,11 +123,12 @@ class Evidence:
             self._place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 new.write_text(json.dumps(told), encoding="utf-8")
+                time.sleep(min(max(end - time.time_ns(), 0), _TICK) / 1e9)
                 new.replace(self._place)
             except OSError:
                 new.unlink(missing_ok=True)
 
 
 def _settled(looks: Mapping[str, Look], time_ns: int) -> dict[str, str]:
-    """Return the checksums of looks that are older than that."""
-    return {name: look.digest for name, look in looks.items() if look.newest < time_ns}
+    """Return the checksums of looks that are as old as that."""
+    return {name: look.digest for name, look in looks.items() if look.newest <= time_ns}

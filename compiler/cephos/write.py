@@ -281,7 +281,7 @@ class Out:
             if look:
                 looks[path] = look
         if len(looks) == len(block.looked_at):
-            self._evidence.see({host: Look.of(looks.values())})
+            self._evidence.see({host: Look.of([*looks.values()])})
         else:
             change.inside[host] = looks
 
@@ -349,7 +349,7 @@ class Out:
 
     def _is_bundle_remembered(self, host: str, block: Block | None) -> bool:
         looks = self._looks(host, block) if block else []
-        return bool(looks) and self._evidence.is_bundle(host, Look.of(looks))
+        return bool(looks) and self._evidence.is_bundle(host, looks)
 
     def _looks(self, host: str, block: Block) -> list[os.stat_result]:
         """Return how a bundle looks, in the order of `looked_at`; [] if something is missing."""
@@ -460,7 +460,7 @@ class Out:
         if host in change.inside:
             return change.inside[host]
         looks = self._looks(host, before[host])
-        if not looks or not self._evidence.is_bundle(host, Look.of(looks)):
+        if not looks or not self._evidence.is_bundle(host, looks):
             return {}  # somebody has been here since
         return dict(zip(before[host].looked_at, looks, strict=True))
 

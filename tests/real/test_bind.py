@@ -420,6 +420,12 @@ def test_keys_are_in_no_log_and_no_output(world: World) -> None:
 
 
 @new_site
+def test_each_client_may_ask_what_the_page_has_it_asked(world: World) -> None:
+    for host, client in zip(world.hosts[1:], ("nova", "volumes", "images"), strict=True):
+        assert "osd.0" in host.run("ceph", "--id", client, "osd", "tree").stdout
+
+
+@new_site
 def test_pools_are_as_described(world: World) -> None:
     pools = {pool["pool_name"]: pool for pool in world.ceph.json("osd", "dump")["pools"]}
     assert pools["glance-images"]["pg_autoscale_mode"] == "off"

@@ -302,10 +302,10 @@ def test_images_in_a_store_that_would_be_lost_from_view_are_refused(world: World
     host.run("cp", "/root/glance.conf", "/etc/glance/glance-api.conf")
 
 
-OLD_CEPH = """#!/bin/sh
+OLD_RBD = """#!/bin/sh
 case $* in
   --version) echo 'ceph version 15.2.10 (27917a5) octopus (stable)' ;;
-  *) exec ceph.real "$@" ;;
+  *) exec rbd.real "$@" ;;
 esac
 """
 
@@ -315,15 +315,15 @@ def test_a_client_that_a_cluster_may_lock_out_is_told(world: World) -> None:
     host = world.compute
     told = "!! Ceph's programs here are 15.2.10: "
     assert told not in apply(host, "--check", status=10)
-    host.run("mv", "/usr/bin/ceph", "/usr/bin/ceph.real")
+    host.run("mv", "/usr/bin/rbd", "/usr/bin/rbd.real")
     try:
-        host.write("/usr/bin/ceph", OLD_CEPH, 0o755)
+        host.write("/usr/bin/rbd", OLD_RBD, 0o755)
         assert apply(host, "--check", status=10).count(told) == 1
-        newer = OLD_CEPH.replace("15.2.10", "15.2.11")
-        host.write("/usr/bin/ceph", newer, 0o755)
+        newer = OLD_RBD.replace("15.2.10", "15.2.11")
+        host.write("/usr/bin/rbd", newer, 0o755)
         assert "!!" not in apply(host, "--check", status=10)
     finally:
-        host.run("mv", "/usr/bin/ceph.real", "/usr/bin/ceph")
+        host.run("mv", "/usr/bin/rbd.real", "/usr/bin/rbd")
 
 
 def test_a_pool_with_other_settings_is_said_and_left_alone(world: World) -> None:

@@ -357,23 +357,31 @@ cluster() {
 only_in_containers() { command -v cephadm >/dev/null && ! command -v ceph >/dev/null; }
 
 need_admin() { # this host administers the cluster that the site describes; 1 if not
-  local rc=0 answer=$RUN/admin-$CLUSTER
-  if [[ -e $answer ]]; then return "$(<"$answer")"; fi # one question per run is enough
-  printf '1\n' >"$answer"
+  # what the cluster said when this run began: its fsid, its pools, its oldest client
+  OSD_MAP=$RUN/osd-map-$CLUSTER
+  if [[ ! -e $OSD_MAP ]]; then ask_osd_map; fi
+  [[ -s $OSD_MAP ]]
+}
+
+ask_osd_map() { # OSD_MAP holds it, or nothing
+  local rc=0 fsid
+  : >"$OSD_MAP"
   if ! only_in_containers; then
     need_command ceph ceph-common
     need_command rbd ceph-common
-    if ! command -v ceph >/dev/null; then return 1; fi
+    if ! command -v ceph >/dev/null; then return 0; fi
   fi
-  bounded "${CEPH[@]}" fsid || rc=$?
+  bounded "${CEPH[@]}" osd dump || rc=$?
   if ((rc)); then
     refuse 69 "cluster $CLUSTER does not answer: $CAUSE" "look at '${CEPH[*]} -s' as root on this host"
-  elif [[ $OUTPUT != "$FSID" ]]; then
-    refuse 65 "the cluster here has fsid $OUTPUT, this bundle is for $FSID" "run it on the site's own cluster, or correct fsid in site.yaml"
-  else
-    printf '0\n' >"$answer"
+    return 0
   fi
-  return "$(<"$answer")"
+  fsid=${OUTPUT#*fsid } fsid=${fsid%%[!0-9a-f-]*}
+  if [[ $fsid != "$FSID" ]]; then
+    refuse 65 "the cluster here has fsid $fsid, this bundle is for $FSID" "run it on the site's own cluster, or correct fsid in site.yaml"
+  else
+    printf '%s\n' "$OUTPUT" >"$OSD_MAP" || fail "cannot write $OSD_MAP" 'make room on the file system of /run'
+  fi
 }
 
 need_monitor() { # one monitor of the cluster can be reached from this host; 1 if none can
@@ -444,12 +452,8 @@ judge_client() {
   advise 'update ceph-common and librbd from the site'\''s own mirror, before that is set'
 }
 
-ceph_version() { # VERSION of this host's Ceph programs, asked once per run; 1 if they do not tell
-  if [[ ! -e $RUN/ceph-version ]]; then
-    bounded ceph --version || return 1
-    printf '%s\n' "$OUTPUT" >"$RUN/ceph-version"
-  fi
-  [[ $(<"$RUN/ceph-version") =~ ^ceph\ version\ ([0-9]+\.[0-9]+\.[0-9]+) ]] && VERSION=${BASH_REMATCH[1]}
+ceph_version() { # VERSION of this host's Ceph programs; 1 if they do not tell
+  bounded rbd --version && [[ $OUTPUT =~ ^ceph\ version\ ([0-9]+\.[0-9]+\.[0-9]+) ]] && VERSION=${BASH_REMATCH[1]}
 }
 
 older_than() { # FIXED…: VERSION is older than each release that brought something: of its own line, else than the last of them
@@ -463,7 +467,7 @@ older_than() { # FIXED…: VERSION is older than each release that brought somet
 
 need_readable_key() { # NAME: this host's Ceph is as new as the kind of KEY; 1 if not
   # the key's first two bytes tell its type: 1 is AES ("AQ…"), 2 is AES256K ("Ag…"), which clusters make since CVE-2025-30156
-  if [[ $KEY != Ag* ]] || ! command -v ceph >/dev/null || ! ceph_version || ! older_than 19.2.6 20.2.4; then return 0; fi
+  if [[ $KEY != Ag* ]] || ! command -v rbd >/dev/null || ! ceph_version || ! older_than 19.2.6 20.2.4; then return 0; fi
   WHAT='' refuse 69 "Ceph $VERSION of this host cannot read the key of client.$1: it is of the type aes256k" \
     'update Ceph here to 19.2.6, 20.2.4 or newer; or on the ceph-admin host give the client a key of the type aes, which the cluster must allow (docs/troubleshooting.md)'
   return 1
@@ -488,18 +492,14 @@ pool_need() { # NAME SETTING…: a pool of that name that is there already can b
 }
 
 pool_exists() { # NAME: POOL is what the cluster said of it when this run began; 1 if it is not there, or nobody answers
-  local line list=$RUN/pools-$CLUSTER
+  local line
   if ! need_admin; then return 1; fi
-  if [[ ! -e $list ]]; then # one question for all pools
-    attempt 'list the pools' "${CEPH[@]}" osd pool ls detail
-    printf '%s\n' "$OUTPUT" >"$list"
-  fi
   while IFS= read -r line; do
-    if [[ $line == *" '$1' "* ]]; then
+    if [[ $line == "pool "*" '$1' "* ]]; then
       POOL=$line
       return 0
     fi
-  done <"$list"
+  done <"$OSD_MAP"
   return 1
 }
 
@@ -626,11 +626,10 @@ min_compat_client() {
 compat_need() { need_admin || :; }
 
 compat_compare() { # RELEASE
-  attempt 'ask for its oldest client' "${CEPH[@]}" osd dump
+  local oldest
+  oldest=$(sed -n 's/^require_min_compat_client //p' "$OSD_MAP")
   # releases are named in the order of the alphabet
-  if [[ ! $OUTPUT =~ require_min_compat_client\ ([a-z]+) || ${BASH_REMATCH[1]} < $1 ]]; then
-    DIFFERS="older ones are refused from now on${BASH_REMATCH[1]:+ (it was ${BASH_REMATCH[1]})}"
-  fi
+  if [[ $oldest < $1 ]]; then DIFFERS="older ones are refused from now on${oldest:+ (it was $oldest)}"; fi
 }
 
 compat_do() { # RELEASE: without --yes-i-really-mean-it, so Ceph refuses while an older client is connected, and says of which release
@@ -680,7 +679,7 @@ data_pool_need() { # NAME PROFILE SETTING…
     fi
     return 0
   fi
-  if [[ ! -e $RUN/pools-$CLUSTER ]]; then return 0; fi
+  if ! need_admin; then return 0; fi
   if ! grep -qsxF -- "$2" "$RUN/profiles-$CLUSTER" && ! profile_exists "$2"; then
     refuse 1 "the cluster has no erasure code profile $2" "correct erasure.profile in site.yaml; 'ceph osd erasure-code-profile ls' lists what there is"
   fi
@@ -786,7 +785,7 @@ client_do() { # NAME SERVICE CAPS…
 }
 
 # ---------------------------------------------------------------------------------------------------------------
-# client_reads NAME POOL…     the cluster lets the client in and shows it each pool
+# client_reads NAME POOL…     the cluster lets the client in and shows it each pool, of which there is one at least
 # client_refused NAME POOL…   the cluster refuses to let the client write to each pool
 
 client_reads() { prove client_reads "client.$1 reaches the cluster and reads ${*:2}" "$@"; }
@@ -805,7 +804,6 @@ as_client() { # NAME COMMAND…: with the client's own key
 
 client_reads_prove() { # NAME POOL…
   local pool
-  if ! as_client "$1" ceph --connect-timeout "$CEPH_PATIENCE" osd tree; then fail "the cluster does not let it in: $CAUSE"; fi
   for pool in "${@:2}"; do
     if ! as_client "$1" rbd ls --pool "$pool"; then fail "it cannot list pool $pool: $CAUSE"; fi
   done
