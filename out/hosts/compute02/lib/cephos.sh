@@ -345,6 +345,7 @@ owe_restarts() { # FILE: written before FILE changes, so that a restart is not l
 cluster() {
   local inside=()
   CLUSTER=$1 FSID=$2 MONITORS=("${@:3}") ADMIN_AS=$1
+  OSD_MAP=$RUN/osd-map-$1 # what the cluster said to its administrator when this run began: fsid, pools, oldest client
   # on its own hosts a cluster calls itself ceph, whatever name the site needs to tell it from another
   if [[ ! -e $CEPH_DIR/$1.client.admin.keyring && -e $CEPH_DIR/ceph.client.admin.keyring ]]; then ADMIN_AS=ceph; fi
   if only_in_containers; then inside=(cephadm shell --fsid "$FSID" --) ADMIN_AS=ceph; fi
@@ -357,8 +358,6 @@ cluster() {
 only_in_containers() { command -v cephadm >/dev/null && ! command -v ceph >/dev/null; }
 
 need_admin() { # this host administers the cluster that the site describes; 1 if not
-  # what the cluster said when this run began: its fsid, its pools, its oldest client
-  OSD_MAP=$RUN/osd-map-$CLUSTER
   if [[ ! -e $OSD_MAP ]]; then ask_osd_map; fi
   [[ -s $OSD_MAP ]]
 }
