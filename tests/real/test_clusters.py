@@ -289,7 +289,9 @@ def test_a_missing_right_to_backups_is_noticed_and_mended(world: World) -> None:
 
 def test_a_second_apply_changes_nothing(world: World) -> None:
     for host in world.hosts:
-        assert set(statuses(apply(host)).values()) <= {"ok", "skipped"}
+        said = apply(host)
+        assert set(statuses(said).values()) <= {"ok", "skipped"}
+        assert "site.yaml says" not in said
 
 
 def test_a_hand_off_opens_wherever_it_is_said_to_be(world: World) -> None:

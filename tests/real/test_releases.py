@@ -5,6 +5,7 @@ virsh are told in commands and options that Zed, Pacific and libvirt 9 still und
 from __future__ import annotations
 
 import base64
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from real.lab import FSID, SITE, undone
 from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
 from rig.openstack import OpenStack
+from rig.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +94,33 @@ def test_pools_are_made_step_by_step_with_all_their_settings(world: World) -> No
     assert 'mon = "allow r"' in granted
     assert "allow rwx pool=vms, allow rx pool=images" in granted
     assert "mgr" not in granted
-    assert " changed" not in apply(world.ceph.host).replace("0 changed", "")
+    said = apply(world.ceph.host)
+    assert " changed" not in said.replace("0 changed", "")
+    assert "left alone" not in said
+
+
+def test_settings_that_differ_are_said_and_left_alone(world: World) -> None:
+    world.ceph.run("osd", "crush", "rule", "create-replicated", "other", "default", "osd")
+    differing = (
+        ("images", "size", "2", "3"),
+        ("images", "pg_autoscale_mode", "warn", "off"),
+        ("images", "pg_num", "8", "16"),
+        ("volumes", "target_size_ratio", "0.5", "0.25"),
+        ("vms", "crush_rule", "replicated_rule", "other"),
+    )
+    for pool, setting, _, other in differing:
+        world.ceph.run("osd", "pool", "set", pool, setting, other)
+    until("images is split", lambda: settings(world, "images")["pg_num"] == "16", 60)
+    told = re.findall(r"pool \w+: .* left alone", apply(world.ceph.host, "--only", "10"))
+    assert sorted(told) == sorted(
+        f"pool {pool}: {setting} is {other}, site.yaml says {wanted}; left alone"
+        for pool, setting, wanted, other in differing
+    )
+    for pool, setting, wanted, _ in differing:
+        if setting != "pg_num":
+            world.ceph.run("osd", "pool", "set", pool, setting, wanted)
+    # the autoscaler moves pg_num
+    assert "left alone" not in apply(world.ceph.host, "--only", "10")
 
 
 def test_a_pool_that_a_killed_run_left_half_made_gets_its_settings(world: World) -> None:

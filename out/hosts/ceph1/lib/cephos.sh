@@ -519,24 +519,23 @@ pool_compare() { # NAME SETTING…
   if ! for_rbd; then DIFFERS='is initialised for rbd'; fi
 }
 
-pool_settings() { # NAME SETTING…: say which settings of an existing pool are not the site's
-  local name=$1 setting wanted found line settings
+pool_settings() { # NAME SETTING…: say which settings of the pool that POOL tells of are not the site's
+  local name=$1 setting wanted found
   shift
-  if (($# == 0)); then return 0; fi
-  attempt "read the settings of pool $name" "${CEPH[@]}" osd pool get "$name" all
-  settings=$OUTPUT
   while (($#)); do
     setting=${1#--} wanted=$2 found='not set'
     shift 2
+    if [[ "$POOL " =~ \ "${setting/#erasure_code_profile/erasure profile}"\ ([^ ]+)\  ]]; then found=${BASH_REMATCH[1]}; fi
     case $setting in
       autoscale_mode) setting=pg_autoscale_mode ;;
-      rule) setting=crush_rule ;;
+      rule) # POOL has only its number
+        setting=crush_rule
+        attempt "read the rule of pool $name" "${CEPH[@]}" osd pool get "$name" crush_rule
+        found=${OUTPUT#*: }
+        ;;
       # the autoscaler moves pg_num: the site's number is only where it started
-      pg_num) if [[ $settings != *'pg_autoscale_mode: off'* ]]; then continue; fi ;;
+      pg_num) if [[ $POOL != *' autoscale_mode off '* ]]; then continue; fi ;;
     esac
-    while IFS= read -r line; do
-      if [[ $line == "$setting: "* ]]; then found=${line#*: }; fi
-    done <<<"$settings"
     if [[ $found != "$wanted" ]]; then
       report skipped "pool $name: $setting is $found, site.yaml says $wanted; left alone, since changing it moves data"
       if [[ $setting == erasure_code_profile ]]; then
