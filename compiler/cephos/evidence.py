@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cephos import cache
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _TICK = 20_000_000
@@ -62,10 +62,15 @@ class Recalled(NamedTuple):
 
     made_of: str
     """What stands for description and compiler; empty if OUT must be compared with the result."""
+    counted: list[int]
+    """How many hosts and files there were."""
     outside: dict[str, str]
     """Of the files outside bundles, by path."""
-    bundles: dict[str, str]
-    """Of bundles, by host."""
+    bundles: list[tuple[list[str], dict[str, str]]]
+    """Of bundles, by host: those of one profile, and what was looked at in each of them."""
+
+
+_NOTHING = Recalled("", [0, 0], {}, [])
 
 
 class Evidence:
@@ -75,15 +80,32 @@ class Evidence:
         """Recall what the last run saw."""
         name = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()
         self._place = cache.folder("out") / f"{name}.json"
-        self.recalled = self._recall()
+        self._take(self._recall())
         self._seen: dict[str, Look] = {}
 
     def _recall(self) -> Recalled:
         try:
-            made_of, outside, bundles = json.loads(self._place.read_bytes())
-            return Recalled(str(made_of), dict(outside), dict(bundles))
+            made_of, (hosts, files), outside, bundles = json.loads(self._place.read_bytes())
+            kinds = [(list(looked_at), dict(looks)) for looked_at, looks in bundles]
+            return Recalled(str(made_of), [int(hosts), int(files)], dict(outside), kinds)
         except (OSError, ValueError, TypeError, RecursionError):
-            return Recalled("", {}, {})
+            return _NOTHING
+
+    def _take(self, recalled: Recalled) -> None:
+        self.recalled = recalled
+        self._bundles: dict[str, str] = {}
+        self._looked_at: dict[str, list[str]] = {}
+        for looked_at, looks in recalled.bundles:
+            self._bundles |= looks
+            self._looked_at |= dict.fromkeys(looks, looked_at)
+
+    def hosts(self) -> Collection[str]:
+        """Return the hosts of whose bundles something is remembered."""
+        return self._bundles.keys()
+
+    def looked_at(self, host: str) -> Sequence[str]:
+        """Return what was looked at in a bundle, in order; nothing if it is not remembered."""
+        return self._looked_at.get(host, ())
 
     def is_file(self, path: str, look: Look | None) -> bool:
         """Tell whether a file outside bundles is remembered to have looked so."""
@@ -91,7 +113,7 @@ class Evidence:
 
     def is_bundle(self, host: str, looks: Iterable[os.stat_result]) -> bool:
         """Tell whether what is in a bundle is remembered to have looked so."""
-        return self.recalled.bundles.get(host) == _digest(looks)
+        return self._bundles.get(host) == _digest(looks)
 
     def see(self, looks: Mapping[str, Look]) -> None:
         """Note how bundles look that have just that in them which they should."""
@@ -99,22 +121,32 @@ class Evidence:
 
     def forget(self) -> None:
         """Forget the bundles: what is remembered goes with another manifest."""
-        self.recalled = Recalled("", {}, {})
+        self._take(_NOTHING)
 
-    def save(self, made_of: str, outside: Mapping[str, Look], hosts: Collection[str]) -> None:
+    def save(
+        self,
+        made_of: str,
+        counted: tuple[int, int],
+        outside: Mapping[str, Look],
+        kinds: Iterable[tuple[Sequence[str], Collection[str]]],
+    ) -> None:
         """Keep for the next run what was seen, and what was recalled of others of these hosts.
 
-        Without the manifest nothing else would count, so its tick has passed when this returns.
+        `counted` are all hosts and files of OUT, `kinds` what is looked at in the bundles of some
+        hosts, and these. Without the manifest nothing else would count, so its tick has passed when
+        this returns.
         """
         youngest, now = max(look.newest for look in outside.values()), time.time_ns()
         end = min(max(youngest + _TICK, now), now + _TICK)
-        settled = end - _TICK
-        kept = {
-            host: digest
-            for host, digest in self.recalled.bundles.items()
-            if host in hosts and host not in self._seen
-        }
-        told = Recalled(made_of, _settled(outside, settled), kept | _settled(self._seen, settled))
+        files = _settled(outside, end - _TICK)
+        known = self._bundles | _settled(self._seen, end - _TICK)
+        bundles = [
+            (list(looked_at), {host: known[host] for host in hosts if host in known})
+            for looked_at, hosts in kinds
+        ]
+        hosts_known = sum(len(looks) for _, looks in bundles)
+        is_whole = (hosts_known, len(files)) == (counted[0], len(outside))
+        told = Recalled(made_of if is_whole else "", [*counted], files, bundles)
         if told == self.recalled:
             return
         self.recalled = told

@@ -10,7 +10,6 @@ file is, one by one. Bundles that `evidence.py` vouches for are not read.
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -110,7 +109,8 @@ class Out:
         """
         look = self._look(manifest.NAME)
         if look is None or look != self._made[0]:
-            self._made = (look, self._listed(manifest.NAME))
+            is_sure = self._evidence.is_file(manifest.NAME, look)
+            self._made = (look, self._listed(manifest.NAME, is_sure=is_sure))
         return self._made[1]
 
     def interrupted(self) -> bool:
@@ -130,12 +130,12 @@ class Out:
                 "complete it first: run once without --host",
             )
         kept = made.without(tree.hosts) if partial else Manifest()
-        known = made | begun | (manifest.COVERING if made else Manifest())
+        known = made | begun if begun else made
         is_known = self._is_remembered(manifest.NAME)
         if not is_known:
             self._evidence.forget()
         change = Change(tree, kept, made if is_known else None)
-        self._compare_files(change, known.files)
+        self._compare_files(change, {*known.files, *(manifest.COVERING.files if made else ())})
         there = self.folder.names("hosts")
         self._compare_bundles(change, there, made, known)
         self._find_removed(change, there, known, kept.hosts())
@@ -150,6 +150,8 @@ class Out:
 
     def diff(self, change: Change) -> Iterator[str]:
         """Yield the lines of a unified diff from OUT to the changed tree."""
+        import difflib  # noqa: PLC0415  # 2 ms that other runs need not wait for
+
         for path in sorted([*change.new(), *change.changed, *change.removed]):
             there, file = self.folder.read(path), change.tree.find(path)
             before, after = there or b"", file.data if file else b""
@@ -171,19 +173,18 @@ class Out:
         Raises:
             OutError: another compiler is writing it, or something in it cannot be read.
         """
-        if self._evidence.recalled.made_of != made_of:
+        recalled = self._evidence.recalled
+        if recalled.made_of != made_of:
             return None
         with self.folder.alone():
-            made = self.made()
-            outside = [*made.files, *manifest.COVERING.files]
-            if self.interrupted() or not all(map(self._is_remembered, outside)):
+            if self.interrupted() or not all(map(self._is_remembered, recalled.outside)):
                 return None
             self.folder.clear(PENDING)
             self.folder.names("hosts")  # refuses links
-            blocks = made.blocks()
-            if self._touched(list(blocks)):
+            if self._touched(list(self._evidence.hosts())):
                 return None
-            return len(blocks), len(outside) + sum(len(each.paths) for each in blocks.values())
+            hosts, files = recalled.counted
+            return hosts, files
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:
@@ -191,7 +192,7 @@ class Out:
 
         What it has not come to when the tree is made is shared.
         """
-        known = list(self._evidence.recalled.bundles)
+        known = list(self._evidence.hosts())
         if pays(known) and self._is_remembered(manifest.NAME):
             witness = self._witness()
             with started(self._touched_of, known) as finish:
@@ -206,7 +207,9 @@ class Out:
         `made_of` is what stands for all that it depends on, or empty if the next run is to compare.
         """
         outside = {path: Look.of([look]) for path, look in change.outside.items()}
-        self._evidence.save(made_of, outside, change.manifest.hosts())
+        kinds = [(block.looked_at, block.hosts) for block in change.manifest.bundles]
+        counted = len(change.tree.hosts), len(change.tree)
+        self._evidence.save(made_of, counted, outside, kinds)
 
     def write(self, tree: Tree, *, partial: bool = False) -> Change:
         """Bring OUT to the tree; `partial` as in `compare`.
@@ -225,14 +228,14 @@ class Out:
     # ---------------------------------------------------------------------------------------------
     # Looking
 
-    def _listed(self, name: str) -> Manifest:
-        """Return what a list of files that a run left here tells."""
+    def _listed(self, name: str, *, is_sure: bool = False) -> Manifest:
+        """Return what a list of files that a run left here tells; `is_sure` if it is as then."""
         there = self.folder.read(name)
         if there is None:
             return Manifest()
         try:
-            listed = manifest.read(there)
-            if name == manifest.NAME and not listed.is_whole():
+            listed = manifest.read(there, is_sure=is_sure)
+            if name == manifest.NAME and not is_sure and not listed.is_whole():
                 raise ValueError  # noqa: TRY301  # one handler for every way of being no list
         except ValueError:
             raise OutError(
@@ -264,11 +267,12 @@ class Out:
         if not present:
             return
         before, after, ours = made.blocks(), change.manifest.blocks(), known.hosts()
+        was, becomes = made.identities(), change.manifest.identities()
         touched = self._touched(present)
         for host in present:
             if host in touched:
                 self._read_bundle(change, host, after[host], ours.get(host, frozenset()))
-            elif before[host].identity(host) != after[host].identity(host):
+            elif was[host] != becomes[host]:
                 self._infer(change, host, before[host], after[host], ours[host])
 
     def _read_bundle(self, change: Change, host: str, block: Block, known: Collection[str]) -> None:
@@ -306,16 +310,21 @@ class Out:
                 change.changed.append(place)
 
     def _find_removed(
-        self, change: Change, there: Collection[str], known: Manifest, kept: Collection[str]
+        self, change: Change, there: set[str], known: Manifest, kept: Collection[str]
     ) -> None:
         """Find what is left in bundles of what earlier runs made."""
-        wanted = change.rendered.hosts
-        for host, paths in known.hosts().items():
-            gone = paths.difference(wanted[host].paths) if host in wanted else paths
-            if gone and host in there and host not in kept:
-                places = [bundle_path(host, path) for path in gone]
-                self.folder.refuse_links(folders_of(places))
-                change.removed += self._those_there(places)
+        gone: set[str] = set()
+        for block in known.bundles:
+            hosts = there.intersection(block.hosts).difference(kept)
+            for bundles in change.rendered.bundles:
+                paths = block.files.keys() - bundles.paths
+                if paths:
+                    those = hosts.intersection(bundles.hosts)
+                    gone.update(bundle_path(host, path) for host in those for path in paths)
+            others = hosts.difference(change.rendered.hosts)
+            gone.update(bundle_path(host, path) for host in others for path in block.files)
+        self.folder.refuse_links(folders_of(gone))
+        change.removed += self._those_there(gone)
 
     def _look(self, path: str) -> Look | None:
         """Return how a file looks; None if nobody can tell."""
@@ -334,7 +343,7 @@ class Out:
 
     def _touched(self, hosts: Sequence[str]) -> set[str]:
         """Return those of the hosts whose bundles may hold something else than is told of them."""
-        known = self._evidence.recalled.bundles
+        known = self._evidence.hosts()
         unknown = {host for host in hosts if host not in known}
         witness, ahead = self._ahead
         if ahead and witness and witness == self._witness():
@@ -344,18 +353,17 @@ class Out:
         )
 
     def _touched_of(self, hosts: Iterable[str]) -> list[str]:
-        blocks = self.made().blocks()
-        return [host for host in hosts if not self._is_bundle_remembered(host, blocks.get(host))]
+        return [host for host in hosts if not self._is_bundle_remembered(host)]
 
-    def _is_bundle_remembered(self, host: str, block: Block | None) -> bool:
-        looks = self._looks(host, block) if block else []
+    def _is_bundle_remembered(self, host: str) -> bool:
+        looks = self._looks(host, self._evidence.looked_at(host))
         return bool(looks) and self._evidence.is_bundle(host, looks)
 
-    def _looks(self, host: str, block: Block) -> list[os.stat_result]:
-        """Return how a bundle looks, in the order of `looked_at`; [] if something is missing."""
+    def _looks(self, host: str, looked_at: Iterable[str]) -> list[os.stat_result]:
+        """Return how what is in a bundle looks; [] if something is missing."""
         folder = self.folder.place(f"hosts/{host}/")
         try:
-            return [os.lstat(folder + each) for each in block.looked_at]
+            return [os.lstat(folder + each) for each in looked_at]
         except OSError:
             return []
 
@@ -459,7 +467,7 @@ class Out:
         """Return how files of a bundle look that hold what they should, or are about to change."""
         if host in change.inside:
             return change.inside[host]
-        looks = self._looks(host, before[host])
+        looks = self._looks(host, before[host].looked_at)
         if not looks or not self._evidence.is_bundle(host, looks):
             return {}  # somebody has been here since
         return dict(zip(before[host].looked_at, looks, strict=True))
