@@ -16,6 +16,7 @@ import pytest
 
 from cephos import model, plan, record
 from cephos.diagnostics import Report, Source
+from cephos.folder import Folder
 from cephos.load import load
 from cephos.render import render
 from cephos.tree import Bundles, File, Tree
@@ -235,6 +236,27 @@ def test_a_list_of_files_that_is_none_stops_the_run(
     )
     refused(tmp_path, said)
     refused(tmp_path, said, "--host", "os1")
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_list_that_is_replaced_as_it_is_read_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked as remembered a moment before."""
+    out = compiled(tmp_path)
+    (tmp_path / "precious").write_text("mine")
+    read = Folder.read
+
+    def replaced(folder: Folder, path: str) -> bytes | None:
+        if path == "manifest.json":
+            (out / path).write_bytes(BAD_LISTS["the path '../precious'"])
+        return read(folder, path)
+
+    monkeypatch.setattr(Folder, "read", replaced)
+    (tmp_path / "site.yaml").write_text(f"{SITE}# touched\n")
+    ran = run(tmp_path, "site.yaml", "-o", "out")
+    assert ran.status == 2
+    assert "out/manifest.json is not a list of files that this compiler wrote" in ran.stderr
     assert (tmp_path / "precious").read_text() == "mine"
 
 

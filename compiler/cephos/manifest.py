@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 _HEXADECIMAL = b"0123456789abcdef"
 _quoted = json.encoder.encode_basestring_ascii
-# nothing here holds itself, and not to look for that takes a third off
-_encoded = json.JSONEncoder(check_circular=False).encode
 _Entries = dict[str, dict[str, str]]
 
 
@@ -185,7 +183,7 @@ def _laid_out(value: Any, newline: str = "\n") -> str:
     if isinstance(value, dict):
         if kinds == {dict} and _are_texts(chain.from_iterable(map(dict.values, inner))):
             # ten thousand hosts, say; in a text a quote has a backslash before it
-            lines = _encoded(value)[1:-1].replace('}, "', f'}},{deeper}"')
+            lines = json.dumps(value)[1:-1].replace('}, "', f'}},{deeper}"')
             return f"{{{deeper}{lines}{newline}}}"
         items = [f"{_quoted(key)}: {_laid_out(value[key], deeper)}" for key in value]
         return f"{{{deeper}{f',{deeper}'.join(items)}{newline}}}"

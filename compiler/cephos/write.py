@@ -109,8 +109,7 @@ class Out:
         """
         look = self._look(manifest.NAME)
         if look is None or look != self._made[0]:
-            is_sure = self._evidence.is_file(manifest.NAME, look)
-            self._made = (look, self._listed(manifest.NAME, is_sure=is_sure))
+            self._made = (look, self._listed(manifest.NAME))
         return self._made[1]
 
     def interrupted(self) -> bool:
@@ -228,11 +227,12 @@ class Out:
     # ---------------------------------------------------------------------------------------------
     # Looking
 
-    def _listed(self, name: str, *, is_sure: bool = False) -> Manifest:
-        """Return what a list of files that a run left here tells; `is_sure` if it is as then."""
+    def _listed(self, name: str) -> Manifest:
+        """Return what a list of files that a run left here tells."""
         there = self.folder.read(name)
         if there is None:
             return Manifest()
+        is_sure = self._is_remembered(name)  # asked now: whoever was at it before shows
         try:
             listed = manifest.read(there, is_sure=is_sure)
             if name == manifest.NAME and not is_sure and not listed.is_whole():
