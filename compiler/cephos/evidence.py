@@ -44,10 +44,12 @@ class Look(NamedTuple):
     @classmethod
     def of(cls, looks: Collection[os.stat_result]) -> Look:
         """Return how files look together, of which each looks like this."""
-        return cls(_digest(looks), max(each.st_ctime_ns for each in looks))
+        return cls(_digest(looks), max(map(_changed, looks)))
 
 
+# ten thousand times: nothing asks many things for the same faster than `map` with these
 _shown = attrgetter("st_mode", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+_changed = attrgetter("st_ctime_ns")
 
 
 def _digest(looks: Iterable[os.stat_result]) -> str:
