@@ -63,11 +63,6 @@ class Block:
         shared = self.files[path]
         return shared.get("sha256") or self.hosts[host].get(path), shared.get("mode")
 
-    def identities(self) -> dict[str, tuple[str | None, str]]:
-        """Return what tells the bundle of each host from any that has other bytes or modes."""
-        modes = json.dumps([self.files[path].get("mode") for path in self.paths])
-        return {host: (told.get(SUMS), modes) for host, told in self.hosts.items()}
-
 
 @dataclass(frozen=True)
 class Manifest:
@@ -82,7 +77,11 @@ class Manifest:
 
     def identities(self) -> dict[str, tuple[str | None, str]]:
         """Return what tells the bundle of each host from any that has other bytes or modes."""
-        return {host: told for block in self.bundles for host, told in block.identities().items()}
+        found: dict[str, tuple[str | None, str]] = {}
+        for block in self.bundles:
+            modes = json.dumps([block.files[path].get("mode") for path in block.paths])
+            found |= {host: (told.get(SUMS), modes) for host, told in block.hosts.items()}
+        return found
 
     def blocks(self) -> dict[str, Block]:
         """Return the block that each host's bundle is of; a list that `of` made has just one."""

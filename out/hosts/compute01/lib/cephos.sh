@@ -520,12 +520,16 @@ pool_compare() { # NAME SETTING…
 }
 
 pool_settings() { # NAME SETTING…: say which settings of the pool that POOL tells of are not the site's
-  local name=$1 setting wanted found
+  local name=$1 setting called wanted found
   shift
   while (($#)); do
-    setting=${1#--} wanted=$2 found='not set'
+    setting=${1#--} called=${1#--} wanted=$2 found='not set'
     shift 2
-    if [[ "$POOL " =~ \ "${setting/#erasure_code_profile/erasure profile}"\ ([^ ]+)\  ]]; then found=${BASH_REMATCH[1]}; fi
+    if [[ $setting == erasure_code_profile ]]; then called='erasure profile'; fi
+    if [[ "$POOL " == *" $called "* ]]; then
+      found=${POOL#*" $called "}
+      found=${found%% *}
+    fi
     case $setting in
       autoscale_mode) setting=pg_autoscale_mode ;;
       rule) # POOL has only its number
@@ -757,8 +761,6 @@ keep_copy() { # OUTPUT holds a key, so it goes no further than this run's privat
   printf '%s\n' "$OUTPUT" >"$COPY" || fail "cannot write $COPY" 'make room on the file system of /run'
   OUTPUT=''
 }
-
-client_key() { client_known "$1" && read_key "$COPY" "client.$1"; } # NAME: KEY as the cluster has it; 1 if there is no such client
 
 caps_in() { # KEYRING SERVICE: CAPS is what the file grants on it
   local line
@@ -1383,7 +1385,7 @@ libvirt_units() { # UNITS are those through which this host's libvirt answers: o
 secret_adopted() {
   if [[ $3 != 'ceph '* ]]; then return 1; fi
   if grep -qsxF -- "$3" "$STATE/adopted/$2"; then return 0; fi
-  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && client_key "$1"; }; then return 1; fi
+  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && client_known "$1" && read_key "$COPY" "client.$1"; }; then return 1; fi
   bounded "${VIRSH[@]}" secret-get-value "$2" && [[ $OUTPUT == "$KEY" ]]
 }
 
