@@ -3,7 +3,8 @@
 Every file becomes a template with `{{ host }}` where the host's name stands. A rival only renders
 and writes: it checks nothing, and makes no checksums.
 
-Run as a program it is the bare loop: `rivals.py TEMPLATES HOSTS OUT`.
+Run as a program it is one of two bare loops: `rivals.py jinja TEMPLATES HOSTS OUT` renders and
+writes, `rivals.py bytes BUNDLE HOSTS OUT` only writes that bundle for each host.
 """
 
 from __future__ import annotations
@@ -13,24 +14,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def templates_of(bundle: Path, folder: Path) -> list[str]:
-    """Make templates of a bundle's files; return their paths."""
-    paths = []
-    for file in sorted(path for path in bundle.rglob("*") if path.is_file()):
-        path = str(file.relative_to(bundle))
+def templates_of(bundle: Path, folder: Path) -> None:
+    """Make templates of a bundle's files."""
+    for path in _paths(bundle):
+        file, place = bundle / path, folder / path
         text = file.read_text().replace("{%", "{{ '{%' }}").replace("{#", "{{ '{#' }}")
-        place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text.replace(bundle.name, "{{ host }}"))
         place.chmod(file.stat().st_mode)
-        paths.append(path)
-    return paths
 
 
 def names(hosts: int) -> list[str]:
@@ -54,16 +49,17 @@ def kapitan_project(folder: Path, templates: Path, hosts: int) -> None:
         )
 
 
-def ansible_project(folder: Path, templates: Path, paths: Iterable[str], hosts: int) -> None:
+def ansible_project(folder: Path, templates: Path, hosts: int) -> None:
     """Lay out what Ansible starts from: an inventory and a playbook with a task for each file."""
     folder.mkdir()
     lines = [f"{host} ansible_connection=local host={host}" for host in names(hosts)]
     lines += ["[all:vars]", "ansible_python_interpreter={{ ansible_playbook_python }}"]
     (folder / "hosts").write_text("\n".join(lines) + "\n")
     out = "{{ playbook_dir }}/out/{{ host }}"
-    inner = sorted({os.path.dirname(path) for path in paths})  # noqa: PTH120  # '' for none
+    paths = _paths(templates)
     tasks = [
-        f"    - file: {{path: '{out}/{each}', state: directory, mode: '0755'}}" for each in inner
+        f"    - file: {{path: '{out}/{each}', state: directory, mode: '0755'}}"
+        for each in _folders_of(paths)
     ]
     tasks += [
         f"    - template: {{src: '{templates / path}', dest: '{out}/{path}', mode: preserve}}"
@@ -73,25 +69,54 @@ def ansible_project(folder: Path, templates: Path, paths: Iterable[str], hosts: 
     (folder / "site.yml").write_text(head + "\n".join(tasks) + "\n")
 
 
-def loop(templates: Path, hosts: int, out: Path) -> None:
+def jinja(templates: Path, hosts: int, out: Path) -> None:
     """Render and write with Jinja2, and nothing else."""
+    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415  # the others need none
+
     environment = Environment(  # noqa: S701  # shell and INI
         loader=FileSystemLoader(templates), keep_trailing_newline=True
     )
-    paths = [str(path.relative_to(templates)) for path in templates.rglob("*") if path.is_file()]
-    loaded = [(path, environment.get_template(path)) for path in paths]
-    folders = sorted({os.path.dirname(path) for path in paths})  # noqa: PTH120  # '' for none
-    modes = {path: (templates / path).stat().st_mode for path in paths}
+    loaded = {path: environment.get_template(path) for path in _paths(templates)}
+    modes = {path: (templates / path).stat().st_mode for path in loaded}
+    folders = _folders_of(loaded)
     for host in names(hosts):
-        for folder in folders:
-            os.makedirs(f"{out}/{host}/{folder}", exist_ok=True)  # noqa: PTH103  # as fast as it gets
-        for path, template in loaded:
+        _make_folders(f"{out}/{host}", folders)
+        for path, template in loaded.items():
             place = f"{out}/{host}/{path}"
-            with open(place, "w", encoding="utf-8") as file:  # noqa: PTH123  # likewise
+            with open(place, "w", encoding="utf-8") as file:  # noqa: PTH123  # as fast as it gets
                 file.write(template.render(host=host))
             if modes[path] & 0o100:
                 os.chmod(place, modes[path])  # noqa: PTH101  # likewise
 
 
+def ready_bytes(bundle: Path, hosts: int, out: Path) -> None:
+    """Write bytes that are there already, the same for each host: the least that Python can do."""
+    read = {path: (bundle / path).read_bytes() for path in _paths(bundle)}
+    modes = {path: (bundle / path).stat().st_mode & 0o777 for path in read}
+    folders = _folders_of(read)
+    for host in names(hosts):
+        _make_folders(f"{out}/{host}", folders)
+        for path, data in read.items():
+            place = f"{out}/{host}/{path}"
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, modes[path])
+            os.write(descriptor, data)
+            os.close(descriptor)
+
+
+def _paths(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _folders_of(paths: Iterable[str]) -> list[str]:
+    return sorted({os.path.dirname(path) for path in paths})  # noqa: PTH120  # '' for none
+
+
+def _make_folders(folder: str, inner: Iterable[str]) -> None:
+    for each in inner:
+        os.makedirs(f"{folder}/{each}", exist_ok=True)  # noqa: PTH103  # as fast as it gets
+
+
+LOOPS = {"jinja": jinja, "bytes": ready_bytes}
+
 if __name__ == "__main__":
-    loop(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    LOOPS[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))

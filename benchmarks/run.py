@@ -98,8 +98,8 @@ class Round:
         self._compile("one by one, one line changed", sites.with_one_changed(self._hosts), "listed")
         self._compile("one by one, all but writing", site, "unused", "--check")
         self._tar()
-        self._bare_loop()
-        self._tidy("listed", "untarred", "tree.tar", "looped")
+        self._bare_loops()
+        self._tidy("listed", "untarred", "tree.tar", "bytes", "jinja")
         self._compile("in ranges, written", ranges, "ranged")
         self._compile("in ranges, unchanged", ranges, "ranged")
         self._compile(
@@ -120,18 +120,19 @@ class Round:
         cost("tar", "-cf", archive, "-C", self.folder / "listed", ".")
         self._hold("tar -x", "listed", "tar", "-xf", archive, "-C", out)
 
-    def _bare_loop(self) -> None:
-        templates, out = self.folder / "templates", self.folder / "looped"
-        rivals.templates_of(self.folder / "listed/hosts/compute00001", templates)
-        loop = (sys.executable, rivals.__file__, templates, str(self._hosts), out)
-        self._hold("Jinja2 in a bare loop", "looped", *loop)
+    def _bare_loops(self) -> None:
+        bundle, templates = self.folder / "listed/hosts/compute00001", self.folder / "templates"
+        rivals.templates_of(bundle, templates)
+        for what, made, source in (
+            ("ready bytes in a bare loop", "bytes", bundle),
+            ("Jinja2 in a bare loop", "jinja", templates),
+        ):
+            loop = (sys.executable, rivals.__file__, made, source, str(self._hosts))
+            self._hold(what, made, *loop, self.folder / made)
 
     def _others(self) -> None:
         """Measure Kapitan and Ansible, where they are, against cp -r of what they made."""
         templates = self.folder / "templates"
-        paths = [
-            str(path.relative_to(templates)) for path in templates.rglob("*") if path.is_file()
-        ]
         if kapitan := self._found("kapitan"):
             project = self.folder / "kapitan"
             rivals.kapitan_project(project, templates, KAPITAN_HOSTS)
@@ -139,7 +140,7 @@ class Round:
             self._rival(f"Kapitan, {KAPITAN_HOSTS} hosts", command, project / "compiled")
         if ansible := self._found("ansible-playbook"):
             project = self.folder / "ansible"
-            rivals.ansible_project(project, templates, sorted(paths), ANSIBLE_HOSTS)
+            rivals.ansible_project(project, templates, ANSIBLE_HOSTS)
             command = [ansible, "-i", "hosts", "site.yml"]
             self._rival(f"Ansible, {ANSIBLE_HOSTS} hosts", command, project / "out")
 
