@@ -98,30 +98,6 @@ def test_files_of_a_folder_that_is_read_later_must_not_say_otherwise(
     assert ("500.conf" in done.stdout) == bool(status)
 
 
-DRIVER = "[rbd]\nvolume_driver = cinder.volume.drivers.rbd.RBDDriver\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "known_as"),
-    [
-        (DRIVER, "RBD"),
-        (f"{DRIVER}volume_backend_name = fast\n", "fast"),
-        (f"{DRIVER}volume_backend_name = rbd\n", None),
-        ("[rbd]\nvolume_driver = cinder.volume.drivers.lvm.LVMVolumeDriver\n", None),
-        ("[lvm]\nvolume_backend_name = fast\n", None),
-    ],
-)
-def test_a_backend_that_is_there_must_keep_what_its_volumes_know_it_by(
-    bundle: Path, tmp_path: Path, text: str, known_as: str | None
-) -> None:
-    conf = tmp_path / "cinder.conf"
-    conf.write_text(text)
-    done = verb(bundle, tmp_path, "preflight", f"keep_volumes {conf} files/cinder.conf rbd")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (f"@rbd#{known_as}; the site says rbd" in done.stdout) == bool(known_as)
-    assert (tmp_path / "run/refusals").exists() == bool(known_as)
-
-
 def test_what_nothing_reads_is_named_where_it_stands(bundle: Path, tmp_path: Path) -> None:
     conf = tmp_path / "nova.conf"
     asked = f"name_unread {conf} DEFAULT.disk_cachemodes a.b"

@@ -27,6 +27,7 @@ _PROOFS = frozenset(
     {
         "client_reads",
         "client_refused",
+        "keep_disks",
         "keep_image_stores",
         "keep_volumes",
         "libvirt_at_least",

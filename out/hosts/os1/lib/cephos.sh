@@ -1233,6 +1233,7 @@ image_stores_need() { # FILE PATCH ID:TYPE…
   if [[ -f $1 ]]; then
     need_no_credentials_shown "$1" "$2"
     need_own_names "$1" "${@:3}"
+    need_same_image_pools "$1" "$2" "${@:3}"
   fi
   # once enabled_backends is set, it tells, and patch_ini keeps every backend in it
   if [[ ! -f $1 || -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then return 0; fi
@@ -1249,6 +1250,25 @@ image_stores_need() { # FILE PATCH ID:TYPE…
     refuse 1 "its images lie in $folder, the site says $wanted" "set filesystem_store_datadir: $folder in site.yaml, under the options of services.glance, or of one of its stores"
   fi
 }
+
+need_same_image_pools() { # FILE PATCH ID:TYPE…: an image is opened in the pool that its location names, which the site's client must be let into
+  local stores store there pools=''
+  if is_merged "$1"; then return 0; fi
+  IFS=', ' read -ra stores <<<"$(ini_value "$1" DEFAULT.enabled_backends)"
+  for store in ${stores[@]+"${stores[@]}"}; do
+    if [[ $store == *:rbd && " ${*:3} " == *" $store "* ]]; then need_same "$1" "$2" "${store%:*}.rbd_store_pool" images "pool of Glance's store ${store%:*}" images; fi
+  done
+  if ((${#stores[@]})) || ! lists_rbd "$1"; then return 0; fi
+  there=$(ini_value "$1" glance_store.rbd_store_pool images)
+  for store in "${@:3}"; do
+    if [[ $store == *:rbd ]]; then pools+=" $(ini_value "$2" "${store%:*}.rbd_store_pool")"; fi
+  done
+  if [[ "$pools " != *" $there "* ]]; then
+    refuse 1 "$1 has images in pool $there; the site says${pools}" "if there are any: set pool of services.glance (or of one of its stores) in site.yaml to $there; if there are none: set rbd_store_pool =${pools} in [glance_store] of $1"
+  fi
+}
+
+lists_rbd() { [[ ,$(ini_value "$1" glance_store.stores), == *[,\ .]rbd[,\ .]* ]]; } # FILE: in the form from before enabled_backends
 
 need_own_names() { # FILE ID:TYPE…: with one id twice Glance does not start (oslo.config: "Duplicate key")
   local stores store
@@ -1275,11 +1295,12 @@ need_no_credentials_shown() { # FILE PATCH: a location in S3 holds the key that 
 
 image_stores_prove() { :; } # preflight has seen it, and patch_ini never takes a backend away
 
-# not_multi_store FILE: Glance reads [glance_store], which it does not once `enabled_backends` is set
+# not_multi_store FILE PATCH: Glance reads [glance_store], which it does not once `enabled_backends` is set
 
-not_multi_store() { prove not_multi_store "$1 lists its stores in [glance_store]" "$1"; }
+not_multi_store() { prove not_multi_store "$1 lists its stores in [glance_store]" "$1" "$BUNDLE/$2"; }
 
-not_multi_store_need() { # FILE
+not_multi_store_need() { # FILE PATCH
+  if ! is_merged "$1" && lists_rbd "$1"; then need_same "$1" "$2" glance_store.rbd_store_pool images 'pool of services.glance' images; fi
   if [[ -f $1 && -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then
     refuse 1 'it sets enabled_backends, with which Glance would read nothing of [glance_store]' 'that form is an experiment in this release: take enabled_backends out of [DEFAULT], or upgrade Glance to Train and say so in site.yaml'
   fi
@@ -1288,27 +1309,64 @@ not_multi_store_need() { # FILE
 not_multi_store_prove() { :; } # preflight has seen it
 
 # ---------------------------------------------------------------------------------------------------------------
-# keep_volumes FILE PATCH BACKEND…: volumes belong to HOST@BACKEND#NAME; were NAME, `volume_backend_name`, another from now on, Cinder's
-# scheduler would know nobody who serves them, and extend or retype none
+# keep_volumes FILE PATCH BACKEND…: the volumes of a backend that is there lie in its pool, and belong to HOST@BACKEND#NAME. Were one of these
+# another from now on, Cinder would not find them, or nobody would serve them
 
 keep_volumes() { prove volumes "volumes of ${*:3} keep their backend" "$1" "$BUNDLE/$2" "${@:3}"; }
 
 volumes_need() { # FILE PATCH BACKEND…
-  local backend name wanted
-  # once a bundle of this site has set the name, the site may change it (--plan calls that a danger)
-  if [[ ! -f $1 || -e $STATE/merged$1 ]]; then return 0; fi
+  local backend host
+  if is_merged "$1"; then return 0; fi
   for backend in "${@:3}"; do
     if [[ $(ini_value "$1" "$backend.volume_driver") != *.rbd.RBDDriver ]]; then continue; fi
-    name=$(ini_value "$1" "$backend.volume_backend_name" RBD) # what the driver calls itself otherwise
-    wanted=$(ini_value "$2" "$backend.volume_backend_name")
-    if [[ $name != "$wanted" ]]; then
-      refuse 1 "$1 has a backend [$backend] already, whose volumes belong to …@$backend#$name; the site says $wanted" \
-        "set volume_backend_name: $name for backend $backend in site.yaml; if it has no volumes: set volume_backend_name = $wanted in that section"
-    fi
+    host=$(ini_value "$1" DEFAULT.host "$(uname -n)")
+    # what the driver goes by where the file is silent
+    need_same "$1" "$2" "$backend.rbd_pool" rbd "pool for backend $backend" volumes
+    need_same "$1" "$2" "$backend.volume_backend_name" RBD "volume_backend_name for backend $backend" volumes
+    need_same "$1" "$2" "$backend.backend_host" "$host" "options.backend_host for backend $backend" volumes
   done
 }
 
+# once a bundle of this site has set what data is found by, the site may change it (--plan calls that a danger); before, another value is a slip
+is_merged() { [[ ! -f $1 || -e $STATE/merged$1 ]]; } # FILE: or there is none
+
+need_same() { # FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA: what they are found by is what it was
+  local there wanted
+  there=$(ini_value "$1" "$3" "$4")
+  wanted=$(ini_value "$2" "$3" "$there")
+  if [[ $there != "$wanted" ]]; then
+    refuse 1 "$1 has $6 that are found by [${3%.*}] ${3##*.} = $there; the site says $wanted" \
+      "if there are any: set $5 in site.yaml to $there; if there are none: set ${3##*.} = $wanted in that section of $1"
+  fi
+}
+
 volumes_prove() { :; } # preflight has seen it
+
+# ---------------------------------------------------------------------------------------------------------------
+# keep_disks FILE PATCH: Nova looks for the disks of all guests where new ones go. Guests whose disks lie elsewhere run on, and do not start again
+
+keep_disks() { prove disks 'guests of this host find their disks' "$1" "$BUNDLE/$2"; }
+
+disks_need() { # FILE PATCH
+  local state folder disk guests=()
+  if is_merged "$1"; then return 0; fi
+  if [[ $(ini_value "$1" libvirt.images_type) == rbd ]]; then
+    need_same "$1" "$2" libvirt.images_rbd_pool rbd 'pool of services.nova' disks
+    return 0
+  fi
+  state=$(ini_value "$1" DEFAULT.state_path /var/lib/nova)
+  folder=$(ini_value "$1" DEFAULT.instances_path "\$state_path/instances")
+  folder=${folder//\$state_path/$state}
+  for disk in "$folder"/*/disk; do
+    if [[ -e $disk ]]; then guests+=("${disk#"$folder/"}"); fi
+  done
+  if ((${#guests[@]})); then
+    refuse 1 "disks of ${#guests[@]} guests lie in $folder, such as ${guests[0]%/disk}: they run on, but could not be started again once disks are looked for in Ceph" \
+      "shelve them (openstack server shelve ID), run this again, and unshelve them: their disks are then made in Ceph; or delete them, or leave this host out of site.yaml"
+  fi
+}
+
+disks_prove() { :; } # preflight has seen it
 
 # ---------------------------------------------------------------------------------------------------------------
 # name_unread FILE SECTION.KEY…: what guides of old set where nothing reads it. It is told, since somebody relies on it, and left like every

@@ -12,6 +12,7 @@ cluster            ceph 5a0f8b1e-94d2-4c8c-9a1c-3f5b0b7f6e21 10.0.0.5
 install_keyring    vms nova:nova 0640
 ceph_conf          files/ceph.conf
 reach_pool         vms vms nova
+keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
 not_overridden     files/nova.conf /etc/nova/nova-compute.conf
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes

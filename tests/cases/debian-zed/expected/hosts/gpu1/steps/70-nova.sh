@@ -12,6 +12,7 @@ cluster            west 8f1d3c52-62a4-4be0-8f0e-6b5c4f0d9a11 mon1.west.example 1
 install_keyring    nova nova:nova 0640
 ceph_conf          files/west.conf
 reach_pool         nova vms nova
+keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service

@@ -12,6 +12,7 @@ cluster            ceph 3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10 192.168.8.11
 install_keyring    nova nova:nova 0640
 ceph_conf          files/ceph.conf
 reach_pool         nova vms nova
+keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
 not_overridden     files/nova.conf /etc/nova/nova-compute.conf
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes

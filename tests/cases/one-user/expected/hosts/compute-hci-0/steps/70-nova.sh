@@ -12,6 +12,7 @@ cluster            central_1 2d7c5e0a-6c1b-4f39-8b1e-94a0c7d3f582 172.18.0.103:6
 install_keyring    openstack.site_1 glance:glance 0640 nova
 ceph_conf          files/central_1.conf
 reach_pool         openstack.site_1 vms nova
+keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service

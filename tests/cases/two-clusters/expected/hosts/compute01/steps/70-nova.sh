@@ -12,6 +12,7 @@ cluster            ceph 6f0b6f9e-1f0e-4c0b-9d47-7a3b1c2d3e4f 10.1.0.1 10.1.0.2
 install_keyring    nova nova:nova 0640
 ceph_conf          files/ceph.conf
 reach_pool         nova vms nova
+keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service
