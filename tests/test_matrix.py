@@ -147,7 +147,7 @@ SINCE = {
     "stores": {"openstack": "victoria"},
     "stores-shown-once": {"openstack": "ussuri"},
     "coded": {"ceph": "octopus"},
-    "trash": {"openstack": "2024.1", "ceph": "octopus"},
+    "trash": {"openstack": "2023.1", "ceph": "octopus"},
 }
 """The first releases that have what a shape is about, if not all have."""
 

@@ -223,8 +223,21 @@ class Plan:
 
 def scheduled_trash(site: Site, cluster: Cluster) -> dict[str, str]:
     """Return the cluster's pools whose trash Ceph purges, each with how often."""
-    stores = [store for store in site.backends if store.cluster is cluster]
-    return {store.pool: TRASH_INTERVAL for store in stores if store.trash == "schedule"}
+    leaving: list[Store] = [each for each in site.backends if each.trash == "schedule"]
+    if _glance_leaves_trash(site, cluster):
+        leaving += site.image_stores
+    return {store.pool: TRASH_INTERVAL for store in leaving if store.cluster is cluster}
+
+
+def _glance_leaves_trash(site: Site, cluster: Cluster) -> bool:
+    """Tell whether deleted images that have clones (of version 2) wait to be purged by Ceph."""
+    oldest = cluster.min_compat_client
+    return (
+        oldest is not None
+        and knowledge.behaves("clones_outlive_parents", oldest)
+        and knowledge.behaves("glance_leaves_trash", site.release)
+        and knowledge.behaves("trash_schedule", cluster.release)
+    )
 
 
 def plan(site: Site) -> Plan:
@@ -585,9 +598,9 @@ class _Profile:
         assert nova  # noqa: S101  # rule E206
         unit = self._group.platform.units[NOVA]
         snapshots = (
-            "Snapshots of guests are copy-on-write clones, so this host may write to all images."
+            "Snapshots of guests are made within Ceph, so this host may write to all images."
             if nova.cow_snapshots
-            else "Snapshots of guests are full copies, since this host may only read images."
+            else "Snapshots of guests are uploaded, since this host may only read images."
         )
         self._step(
             70,

@@ -146,7 +146,7 @@ def backends_and_stores_have_their_own_section(site: Site, at: Places) -> Iterat
 
 @rule(RELEASE, CEPH_RELEASE)
 def trash_is_there_to_be_emptied(site: Site, at: Places) -> Iterator[Diagnostic]:
-    """E241: before 2024.1 Cinder deletes volumes itself (its release notes, 24.0.0)."""
+    """E241: before 2023.1 Cinder deletes volumes itself (its release notes, 22.3.0)."""
     for backend in site.backends:
         ceph = backend.cluster.release
         if backend.trash and not knowledge.behaves("cinder_leaves_trash", site.release):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Nova keeps disks of guests in pool vms as client.vms. Snapshots of guests are full copies, since
-# this host may only read images.
+# Nova keeps disks of guests in pool vms as client.vms. Snapshots of guests are uploaded, since this
+# host may only read images.
 #
 # The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
 # shellcheck source=/dev/null

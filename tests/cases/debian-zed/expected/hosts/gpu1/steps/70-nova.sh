@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Nova keeps disks of guests in pool vms as client.nova. Snapshots of guests are copy-on-write clones,
-# so this host may write to all images.
+# Nova keeps disks of guests in pool vms as client.nova. Snapshots of guests are made within Ceph, so
+# this host may write to all images.
 #
 # The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
 # shellcheck source=/dev/null
@@ -14,5 +14,6 @@ ceph_conf          files/west.conf
 reach_pool         nova vms nova
 keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
+not_overridden     files/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d /etc/nova/nova-compute.conf.d
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Nova keeps disks of guests in pool vms as client.nova. Snapshots of guests are copy-on-write clones,
-# so this host may write to all images.
+# Nova keeps disks of guests in pool vms as client.nova. Snapshots of guests are made within Ceph, so
+# this host may write to all images.
 #
 # The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
 # shellcheck source=/dev/null

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Nova keeps disks of guests in pool vms as client.openstack.site_1. Snapshots of guests are full
-# copies, since this host may only read images.
+# Nova keeps disks of guests in pool vms as client.openstack.site_1. Snapshots of guests are uploaded,
+# since this host may only read images.
 #
 # The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
 # shellcheck source=/dev/null
@@ -14,5 +14,6 @@ ceph_conf          files/central_1.conf
 reach_pool         openstack.site_1 vms nova
 keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
+not_overridden     files/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d /etc/nova/nova-compute.conf.d
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service

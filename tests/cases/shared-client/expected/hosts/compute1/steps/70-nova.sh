@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Nova keeps disks of guests in pool guests as client.openstack. Snapshots of guests are full copies,
+# Nova keeps disks of guests in pool guests as client.openstack. Snapshots of guests are uploaded,
 # since this host may only read images.
 #
 # The verbs are explained in lib/cephos.sh. Run by ./apply, or alone by ./apply --only 70.
@@ -14,5 +14,6 @@ ceph_conf          files/ceph.conf
 reach_pool         openstack guests nova
 keep_disks         /etc/nova/nova.conf files/nova.conf
 patch_ini          /etc/nova/nova.conf files/nova.conf
+not_overridden     files/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d /etc/nova/nova-compute.conf.d
 name_unread        /etc/nova/nova.conf DEFAULT.disk_cachemodes
 restart_on_change  openstack-nova-compute.service

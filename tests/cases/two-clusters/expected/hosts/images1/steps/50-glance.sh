@@ -13,5 +13,6 @@ ceph_conf          files/ceph.conf
 reach_pool         images images glance
 keep_image_stores  /etc/glance/glance-api.conf files/glance-api.conf rbd:rbd file:file http:http
 patch_ini          /etc/glance/glance-api.conf files/glance-api.conf --include DEFAULT.enabled_backends=rbd:rbd,file:file,http:http
+not_overridden     files/glance-api.conf /etc/glance/glance.conf.d /etc/glance/glance-api.conf.d
 name_unread        /etc/glance/glance-api.conf glance_store.stores glance_store.default_store
 restart_on_change  openstack-glance-api.service
