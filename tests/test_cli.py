@@ -289,10 +289,11 @@ def test_help_names_every_option_and_status(tmp_path: Path) -> None:
     assert ran.status == 0
     for word in (
         *("-o OUT", "--check", "--diff", "--host", "--strict", "--format", "--color"),
+        *("--plan", "--plan=markdown", "--plan=json", "--archive", "--sign KEY"),
         *("--init [starter|recipe]", "--schema", "--explain CODE", "--version"),
     ):
         assert word in ran.stdout
-    assert "2 wrong usage or unreadable input" in " ".join(ran.stdout.split())
+    assert "2 wrong usage, or something cannot be read or written" in " ".join(ran.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -486,6 +486,7 @@ def test_what_another_compiler_does_meanwhile_is_noticed(
 ) -> None:
     """Bundles are looked at while the tree is made, and not yet under the lock of OUT."""
     monkeypatch.setattr(parallel, "_FEW", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
     before = contents(settled / "hosts")
     (tmp_path / "other.yaml").write_text(OTHER)
 
@@ -504,18 +505,18 @@ def test_what_fails_in_the_other_process_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallel, "_FEW", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
 
     def failing(things: Iterator[int]) -> None:
         for thing in things:
             if thing == 3:
                 raise OSError(28, "No space left on device", str(tmp_path))
 
-    if len(os.sched_getaffinity(0)) > 1:
-        with parallel.started(failing, [0, 1, 2, 3]) as finish:
-            time.sleep(0.2)  # the other one has begun, and takes all of so few
-            with pytest.raises(OSError, match="No space left") as caught:
-                finish()
-        assert caught.value.filename == str(tmp_path)
+    with parallel.started(failing, [0, 1, 2, 3]) as finish:
+        time.sleep(0.2)  # the other one has begun, and takes all of so few
+        with pytest.raises(OSError, match="No space left") as caught:
+            finish()
+    assert caught.value.filename == str(tmp_path)
 
 
 def test_a_fault_of_the_other_process_tells_where_it_lies(
@@ -553,6 +554,7 @@ def test_what_fails_here_ends_the_other_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parallel, "_FEW", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
     done = tmp_path / "done"
 
     def slow(things: Iterator[int]) -> None:
@@ -561,22 +563,21 @@ def test_what_fails_here_ends_the_other_process(
             with done.open("a") as file:
                 file.write(".")
 
-    if len(os.sched_getaffinity(0)) > 1:
-        with suppress(KeyError), parallel.started(slow, range(400)):
-            time.sleep(0.2)
-            raise KeyError
-        assert len(done.read_text()) < 400
+    with suppress(KeyError), parallel.started(slow, range(400)):
+        time.sleep(0.2)
+        raise KeyError
+    assert len(done.read_text()) < 400
 
 
 def test_each_thing_is_done_once_by_one_of_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_FEW", 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1})
     for count in (2, 3, 499, 500, 501, 1002, 12_345):
         done = parallel.shared(
             lambda things: [(os.getpid(), thing) for thing in things], range(count)
         )
         assert sorted(thing for share in done for _, thing in share) == list(range(count))
-    if len(os.sched_getaffinity(0)) > 1:
-        assert len({process for share in done for process, _ in share}) == 2
+    assert len({process for share in done for process, _ in share}) == 2
 
 
 def test_a_killed_compiler_takes_its_other_process_along(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Compile a site description into one offline bundle per host that binds Ceph"
         " RBD into OpenStack.",
         epilog="exit status: 0 done; 1 the site has errors, or --diff or --plan found a difference;"
-        " 2 wrong usage or unreadable input; 3 --plan found a danger; 70 internal fault",
+        " 2 wrong usage, or something cannot be read or written; 3 --plan found a danger;"
+        " 70 internal fault",
     )
     parser.add_argument("site", metavar="SITE", nargs="?", help="site description; - reads stdin")
     parser.add_argument("-o", dest="out", metavar="OUT", help="folder to write the bundles to")
@@ -268,7 +269,7 @@ def _make(options: argparse.Namespace, source: Source, report: Report) -> int:
 
 def _only_writes(options: argparse.Namespace) -> bool:
     """Tell whether OUT alone, and all of it, shows what the run has done."""
-    more = ("check", "diff", "plan", "host", "archive", "sign")
+    more = ("diff", "plan", "host", "archive", "sign")
     return not any(getattr(options, each) for each in more)
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from cephos.knowledge import OptionValue
 
-Sections = "Mapping[str, Mapping[str, str]]"
-
 
 class UnfitValueError(ValueError):
     """A value that no INI file can hold."""

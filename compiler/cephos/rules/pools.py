@@ -125,10 +125,10 @@ def one_data_pool_per_client(site: Site, at: Places) -> Iterator[Diagnostic]:
                     for store in site.stores()
                     if store.cluster is cluster and store.client == client
                 )
-                listed = ", ".join(f"{pool} ({to or 'none'})" for pool, to in data.items())
+                pairs = ", ".join(f"{pool} ({to or 'none'})" for pool, to in data.items())
                 yield Diagnostic(
                     "E225",
-                    f"client {quote(client)} writes to pools with different data pools: {listed}",
+                    f"client {quote(client)} writes to pools with different data pools: {pairs}",
                     at.value((*last.path, "client")),
                     help="Ceph knows one data pool for a client (rbd_default_data_pool): use one"
                     " client for each",
