@@ -186,7 +186,9 @@ def test_what_was_said_before_is_left_out(says: str, gap: str, tail: str) -> Non
     }
 
 
-@pytest.mark.parametrize("says", [" &x {a: 1}\n", ' "\n', " [a,\n  ]\n", " |\n    a\n", " ? a\n"])
+@pytest.mark.parametrize(
+    "says", [" &x {a: 1}\n", ' "\n', " [a,\n  ]\n", " |\n    a\n", " ? a\n", '\n   x": ["\n']
+)
 def test_nothing_is_left_out_where_something_may_go_on(says: str) -> None:
     entries = [("", "a", SAME[0]), ("", "b", SAME[0])]
     assert alike.find(written(HEAD, entries, TAIL))

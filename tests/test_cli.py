@@ -54,6 +54,57 @@ def test_an_error_writes_nothing_and_shows_the_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "told_alone"),
+    [
+        (("{roles: [ceph-admin]}", "{role: [ceph-admin]}"), "E101"),
+        (("hosts:", "host:"), "E101"),
+        (("{roles: [glance, cinder]}", "{roles: [glance, cinder], backends: rbd}"), "E103"),
+        (("{roles: [glance, cinder]}", "{roles: [glance, cinder], backends: [1]}"), "E103"),
+        (("{roles: [glance, cinder]}", "{roles: [glance, cinder], backends: [[rbd]]}"), "E103"),
+        (("{roles: [glance, cinder]}", "{roles: [glance, cinder], backends: 3}"), "E103"),
+        (("{roles: [glance, cinder]}", "{roles: [glance, Cinder]}"), "E104"),
+    ],
+)
+def test_a_slip_among_hosts_is_told_alone(
+    tmp_path: Path, change: tuple[str, str], told_alone: str
+) -> None:
+    """Beside two hosts that run one backend, so that a rule has to point at a role."""
+    site = edited(change, ("compute[01-02]: {", "os2: {roles: [cinder]}\n  compute[01-02]: {"))
+    ran = run(tmp_path, "site.yaml", "--check", site=site)
+    codes = set(re.findall(r"(?m)^site.yaml:\d+:\d+: \w+\[(\w+)\]", ran.stderr))
+    assert (ran.status, codes - {"E217"}) == (1, {told_alone})
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("loop", "loop is not a folder"),
+        ("loop/out", "cannot write loop/out: Too many levels of symbolic links"),
+    ],
+)
+def test_a_place_that_cannot_be_made_is_said(tmp_path: Path, place: str, said: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    ran = run(tmp_path, "site.yaml", "-o", place, site=SITE)
+    assert (ran.status, ran.stdout) == (2, "")
+    assert said in ran.stderr
+
+
+def test_what_nobody_can_be_told_changes_no_status(tmp_path: Path) -> None:
+    for status, site in (0, SITE), (1, edited(("release: squid", "release: squit"))):
+        (tmp_path / "site.yaml").write_text(site)
+        with open("/dev/full", "w") as full:  # noqa: PTH123  # no file of ours
+            command = [str(PROGRAM), "site.yaml", "--check"]
+            done = subprocess.run(command, cwd=tmp_path, stderr=full, check=False)
+        assert done.returncode == status
+
+
+def test_a_key_that_has_no_name_signs_nothing(tmp_path: Path) -> None:
+    ran = run(tmp_path, "site.yaml", "-o", "out", "--sign", "", site=SITE)
+    assert (ran.status, ran.stdout) == (2, "")
+    assert "--sign names no key" in ran.stderr
+
+
 def test_check_does_everything_but_write(tmp_path: Path) -> None:
     ran = run(tmp_path, "site.yaml", "--check", site=SITE)
     assert (ran.status, ran.stdout) == (0, "")

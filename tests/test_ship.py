@@ -192,6 +192,25 @@ def test_a_run_without_archives_leaves_no_old_ones(tmp_path: Path) -> None:
     assert [*contents(tmp_path / "out/archives")] == ["notes.txt"]
 
 
+def test_archives_that_failed_are_no_more_after_a_run_without(tmp_path: Path) -> None:
+    """Also where an earlier run remembers that there is nothing to change."""
+    compiles(tmp_path)
+    archives = tmp_path / "out/archives"
+    archives.mkdir()
+    (archives / "SHA256SUMS").write_text(f"{'0' * 64}  os1.tar.gz\n")
+    (archives / "os1.tar.gz").write_bytes(b"half")
+    compiles(tmp_path)
+    assert not archives.exists()
+
+
+def test_a_signature_of_checksums_that_are_gone_does_not_stay(tmp_path: Path, keys: Path) -> None:
+    site = signed_site(keys, "ada")
+    compiles(tmp_path, "--sign", keys / "ada", site=site)
+    (tmp_path / "out/hosts/os1/SHA256SUMS").unlink()
+    assert "3 of 4 bundles are signed" in compiles(tmp_path, site=site)
+    assert not (tmp_path / "out/hosts/os1/SHA256SUMS.sig").exists()
+
+
 def test_an_interrupted_run_is_completed_by_the_next(tmp_path: Path) -> None:
     compiles(tmp_path, "--archive")
     archives = tmp_path / "out/archives"

@@ -31,7 +31,8 @@ _ENTRY = rf"""
 _END = re.compile(rf"{_BLANKS} (?: [ ]*+ (?:\#[^\n]*+)?+ \Z | (?=[A-Za-z]) )", re.VERBOSE)
 
 _PLAIN = r"[A-Za-z0-9_./:+=-]"
-_QUOTED = r"(?: \"[^\"\\\n]*+\" | '[^'\n]*+' )"
+# amid a plain word a quote is a letter like others, and what follows it is not quoted
+_QUOTED = rf"(?<!{_PLAIN}) (?: \"[^\"\\\n]*+\" | '[^'\n]*+' )"
 _LIST = rf"\[ (?: {_PLAIN} | [ ,] )*+ \]"
 _MAPPING = rf"\{{ (?: {_PLAIN} | [ ,] | {_LIST} )*+ \}}"
 _WORD = rf"[ ]*+ (?: {_PLAIN} | {_QUOTED} | {_LIST} | {_MAPPING} )"

@@ -11,6 +11,7 @@ import argparse
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def program() -> NoReturn:
     _stand_in_for_closed_streams()
     status = main()
     sys.stdout.flush()
-    sys.stderr.flush()
     os._exit(status)
 
 
@@ -166,6 +166,7 @@ def _misuse(options: argparse.Namespace) -> str | None:
         f"{first} and --format {form} both use standard output: choose one": (
             form != "text" and first in {"--diff", "--plan"}
         ),
+        "--sign names no key": options.sign == "",
         f"{first} writes nothing, but --archive and --sign do: choose one": (
             first and (options.archive or options.sign)
         ),
@@ -237,10 +238,10 @@ def _compile(options: argparse.Namespace) -> int:
         status = UNUSABLE
     if options.format == "text":
         colored = _wants_color(options.color, sys.stderr)
-        sys.stderr.write(diagnostics.render(report, source, color=colored))
+        _tell(diagnostics.render(report, source, color=colored))
         if report:
             first = next(iter(report))
-            sys.stderr.write(f"For more about a code: cephos-compile --explain {first.code}\n")
+            _tell(f"For more about a code: cephos-compile --explain {first.code}\n")
     else:
         from cephos import formats  # noqa: PLC0415  # as above
 
@@ -305,7 +306,7 @@ def _pipeline(options: argparse.Namespace, source: Source, report: Report, out: 
         return SITE_HAS_ERRORS
     meaning = Report(strict=report.strict)
     site = model.build(sound, meaning)
-    rules.check(site, document, meaning)
+    rules.check(site, sound, meaning)
     report.follow(meaning)
     if report.errors:
         return SITE_HAS_ERRORS
@@ -343,6 +344,7 @@ def _deliver(
     from pathlib import Path  # noqa: PLC0415
 
     from cephos import ship  # noqa: PLC0415
+    from cephos.tree import ARCHIVES  # noqa: PLC0415
 
     hosts = len(tree.hosts)
     if out is None:
@@ -364,7 +366,7 @@ def _deliver(
     if shipped.signed or signers:
         _say(f"{shipped.signed} of {hosts} bundles are signed")
     if shipped.archives:
-        _say(f"{shipped.archives} archives in {Path(options.out) / ship.ARCHIVES}")
+        _say(f"{shipped.archives} archives in {Path(options.out) / ARCHIVES}")
     out.remember(change, made_of if _only_writes(options) else "")
     return OK
 
@@ -414,7 +416,14 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"cephos-compile: {text}\n")
+    _tell(f"cephos-compile: {text}\n")
+
+
+def _tell(text: str) -> None:
+    """Write to standard error; where nobody can read it, the exit status still tells."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _fault(error: Exception) -> int:

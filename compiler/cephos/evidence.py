@@ -80,7 +80,7 @@ class Evidence:
 
     def __init__(self, out: Path) -> None:
         """Recall what the last run saw."""
-        name = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()
+        name = hashlib.sha256(os.fsencode(_real(out))).hexdigest()
         self._place = cache.folder("out") / f"{name}.json"
         self._take(self._recall())
         self._seen: dict[str, Look] = {}
@@ -161,6 +161,14 @@ class Evidence:
                 new.replace(self._place)
             except OSError:
                 new.unlink(missing_ok=True)
+
+
+def _real(out: Path) -> str:
+    """Return where OUT lies; one that cannot be made or entered is refused when that is tried."""
+    try:
+        return os.path.realpath(out)
+    except OSError:  # there is no current folder any more
+        return str(out)
 
 
 def _settled(looks: Mapping[str, Look], time_ns: int) -> dict[str, str]:

@@ -182,13 +182,15 @@ class Document:
 
     `data` holds dict, list, str, int, float, bool and None. What an alias names is shared, not
     copied, as is what hosts say alike: treat it as read-only. `unsound` holds the places of what
-    was wrong and is therefore missing from `data`, or has something else standing in for it.
+    was wrong and is therefore missing from `data`, or has something else standing in for it;
+    `written` is then `data` as it was written, whose lists have the places of `span`.
     """
 
     source: Source
     data: dict[str, Any]
     _root: _Mark = field(repr=False)
     unsound: frozenset[Path] = frozenset()
+    written: dict[str, Any] | None = None
     _hosts: Mapping[str, Entry] = field(default_factory=dict, repr=False)
     """Hosts of which `_root` knows only those that say something new."""
 

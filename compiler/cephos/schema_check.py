@@ -136,7 +136,7 @@ def sound(document: Document, schema: Schema) -> Document | None:
             for place, instead in _wrong(_fault(document, schema, error))
         }
         if not wrong:
-            return replace(document, data=data, unsound=frozenset(unsound))
+            return replace(document, data=data, unsound=frozenset(unsound), written=document.data)
         if () in wrong:
             break
         unsound.update(wrong)

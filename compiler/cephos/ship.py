@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cephos import archive, sign
 from cephos.folder import OutError
 from cephos.parallel import aside
-from cephos.tree import SUMS, File, bundle_path, listing
+from cephos.tree import ARCHIVES, SUMS, File, bundle_path, listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cephos.folder import Folder
     from cephos.tree import Tree
 
-ARCHIVES = "archives"
 LISTED = f"{ARCHIVES}/{SUMS}"
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._-]*\.tar\.gz)")

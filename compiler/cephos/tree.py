@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 SUMS = "SHA256SUMS"
+ARCHIVES = "archives"
+"""Where `ship.py` puts what OUT is carried in."""
 PLAIN = 0o644
 """The permission bits of what nobody executes."""
 

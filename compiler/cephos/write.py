@@ -22,7 +22,7 @@ from cephos.evidence import Evidence, Look
 from cephos.folder import Folder, OutError, is_all
 from cephos.manifest import Manifest
 from cephos.parallel import pays, shared, started
-from cephos.tree import SUMS, File, bundle_path, folders_of, split
+from cephos.tree import ARCHIVES, SUMS, File, bundle_path, folders_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -177,6 +177,8 @@ class Out:
             return None
         with self.folder.alone():
             if self.interrupted() or not all(map(self._is_remembered, recalled.outside)):
+                return None
+            if self.folder.has(ARCHIVES):  # some or half of one, which a run without them removes
                 return None
             self.folder.clear(PENDING)
             self.folder.names("hosts")  # refuses links
@@ -407,7 +409,7 @@ class Out:
     def _write(self, change: Change) -> None:
         pending = self._listed(PENDING) | change.begun()
         self.folder.put(PENDING, File(pending.data(), "site"))
-        for path in [*change.changed, *change.removed]:
+        for path in [*change.made, *change.changed, *change.removed]:
             if split(path)[1] == SUMS:
                 self._unsign(path)
         if change.bundles:

@@ -11,6 +11,7 @@ from cephos.rules.places import (
     ADMINISTERED,
     CLUSTERS,
     ROLES,
+    RUN,
     STORES,
     described,
     hint,
@@ -206,7 +207,7 @@ def the_deploy_user_is_nobody_else(site: Site, at: Places) -> Iterator[Diagnosti
         )
 
 
-@rule(ROLES)
+@rule(ROLES, RUN)
 def every_service_has_a_host(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W302: a service that no host runs."""
     for role, path in SERVICES.items():

@@ -33,6 +33,7 @@ CLUSTERS: tuple[Path, ...] = (
     *((*store, "cluster") for store in STORES),
 )
 ROLES: Path = ("hosts", ANY, "roles", ANY)
+RUN: Path = ("hosts", ANY, "backends", ANY)
 ADMINISTERED: Path = ("hosts", ANY, "clusters", ANY)
 """Places that rules rely on: where something is wrong there, a rule cannot tell what is missing."""
 
@@ -65,16 +66,22 @@ class Places:
         return list(self._at(path) or ())
 
     def _at(self, path: Path) -> Any:
-        node: Any = self._document.data
-        for key in path:
-            node = node.get(key) if isinstance(node, dict) else None
-        return node
+        return _found(self._document.data, path)
 
     def role(self, group: HostGroup, role: str) -> Span:
         """Return where a group of hosts is given a role."""
-        roles = self._document.data["hosts"][group.pattern]["roles"]
-        index = roles.index(role) if isinstance(roles, list) and role in roles else 0
-        return self.value((*group.path, "roles", index))
+        path = (*group.path, "roles")
+        written = _found(self._document.written, path)
+        # what was mended is not written; what was left out before it has moved it
+        roles = written if isinstance(written, list) and role in written else self._at(path)
+        return self.value((*path, roles.index(role)))
+
+
+def _found(data: Any, path: Path) -> Any:
+    """Return what is at a path of mappings; None if there is nothing."""
+    for key in path:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
 
 
 def rule(*relied_on: Path) -> Callable[[Rule], Rule]:
