@@ -184,6 +184,37 @@ def test_a_rollback_that_cannot_be_finished_is_not_begun(world: World, do: str, 
         host.run("sh", "-ec", undo.format(GLANCE))
 
 
+def test_what_others_changed_is_known_after_apply_changed_the_file_again(world: World) -> None:
+    """They add lines, and somebody spoils a setting, so that a later `apply` writes both files."""
+    host, ceph_conf = world.controller, "/etc/ceph/ceph.conf"
+    undone(host)
+    pristine = host.read(GLANCE)
+    run_bundle(host)
+    spoil = f"sed -i 's/^rbd_store_pool = .*/rbd_store_pool = other/' {GLANCE}"
+    host.run("sh", "-ec", f"{spoil}; sed -i 's/^mon_host = .*/mon_host = 192.0.2.1/' {ceph_conf}")
+    theirs = "[theirs]\nkept = 1\n"
+    for file in (GLANCE, ceph_conf):
+        host.write("/root/theirs", f"{host.read(file)}\n{theirs}")
+        host.run("cp", "/root/theirs", file)
+    assert len(actions("changed", apply(host))) == 3  # both files and the restart
+    assert "0 changed" in apply(host)
+    before = traces(host)
+    said = apply(host, "--rollback", status=1)
+    for file in (GLANCE, ceph_conf):
+        assert f"{file}: somebody has changed it after apply did" in said
+        assert host.read(file).endswith(theirs)
+    assert traces(host) == before
+    apply(host, "--rollback", "--force")
+    assert host.read(GLANCE) == pristine
+    assert "ceph.conf" not in host.run("ls", "/etc/ceph").stdout
+    # where apply took back all that they did, nothing of theirs can be lost
+    run_bundle(host)
+    host.run("sh", "-ec", spoil)
+    run_bundle(host)
+    apply(host, "--rollback")
+    assert host.read(GLANCE) == pristine
+
+
 # --- keys and sites change
 
 

@@ -171,6 +171,7 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
       else
         if [[ -n $RESOURCE ]]; then
           keep_pristine "$RESOURCE"
+          remember_others "$RESOURCE"
           owe_restarts "$RESOURCE"
           remember_applied "$RESOURCE" 'being changed'
         fi
@@ -301,10 +302,33 @@ touched_files() { # what bundles of this site have changed on this host, whateve
 }
 
 remember_applied() { # FILE STATE: its digest as apply left it, so that --rollback sees what others changed since
-  local record=$STATE/applied$1
-  mkdir -p "${record%/*}"
+  if [[ -e $STATE/others$1 && $2 == "$(<"$STATE/others$1")" ]]; then rm -f -- "$STATE/others$1"; fi # nothing of theirs is left
+  note_digest "$STATE/applied$1" "$2"
+}
+
+remember_others() { # FILE, which apply is about to change: what others did to it is in what apply leaves, but not apply's
+  if ! changed_since "$1"; then
+    rm -f -- "$STATE/others$1"
+  elif [[ ! -e $STATE/others$1 ]]; then
+    note_digest "$STATE/others$1" "$(digest_before_others "$1")"
+  fi
+}
+
+note_digest() { # RECORD DIGEST
+  mkdir -p "${1%/*}"
   printf '%s\n' "$2" >"$RUN/digest"
-  attempt 'note its digest' replace_file --mode 0600 "$record" <"$RUN/digest"
+  attempt 'note its digest' replace_file --mode 0600 "$1" <"$RUN/digest"
+}
+
+changed_since() { # FILE: somebody else changed it; it is neither as apply left it nor as it was before
+  local now left
+  now=$(digest_of "$1") left=$(digest_before_others "$1")
+  # an apply that died before it could note the digest has changed it itself
+  [[ $now != "$left" && $left != 'being changed' && $now != "$(digest_of "$STATE/pristine$1")" ]]
+}
+
+digest_before_others() { # FILE: when it was apply's alone; '' if that is not known
+  cat -- "$STATE/others$1" 2>/dev/null || cat -- "$STATE/applied$1" 2>/dev/null || :
 }
 
 finish_begun() { # FILE: it is as it should be, but a run may have died before it had noted that, or while it was putting back another

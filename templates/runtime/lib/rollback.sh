@@ -5,7 +5,7 @@
 # Records under /var/lib/cephos/SITE, one folder tree each, named like the files themselves:
 #   pristine/…  the file as it was        made/…     an empty mark: there was no such file
 #   applied/…   sha256 as apply left it   readers/…  the units to restart
-#   merged/…    what patch_ini merged
+#   merged/…    what patch_ini merged     others/…   sha256 before somebody else changed it, and apply did again
 
 rollback() {
   local changed_by_others=''
@@ -29,17 +29,6 @@ rollback() {
   if [[ -d $STATE ]]; then find "$STATE" -type f -name '.*.cephos-new' -delete; fi # left by a run that was killed
 }
 
-changed_since() { # FILE: it is neither as apply left it nor as it was before
-  local now
-  now=$(digest_of "$1")
-  if [[ -e $STATE/applied$1 ]]; then
-    case $(<"$STATE/applied$1") in
-      "$now" | 'being changed') return 1 ;; # by apply, which died before it could note the digest
-    esac
-  fi
-  if [[ -e $STATE/pristine$1 ]]; then [[ $now != "$(digest_of "$STATE/pristine$1")" ]]; else [[ $now != none ]]; fi
-}
-
 put_back() { # FILE: the restart is owed first, the record goes last, so a kill in between loses neither
   local unit pristine=$STATE/pristine$1 target new
   if [[ -e $STATE/readers$1 ]]; then
@@ -61,7 +50,7 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
     rm -f -- "$1"
     report changed "$1: removed, as it was not there before"
   fi
-  rm -f -- "$STATE/applied$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
+  rm -f -- "$STATE/applied$1" "$STATE/others$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
 }
 
 restart_the_rest() { # units that an earlier bundle of this site served and this one no longer names
