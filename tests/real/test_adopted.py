@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compiling import compiled
-from real.bundles import BUNDLE, apply, carry_out, statuses, strip_comments
-from rig import Rig, ceph
+from real.bundles import BUNDLE, actions, apply, carry_out, statuses, strip_comments
+from rig import Host, Rig, ceph
 from rig.libvirt import Libvirt
 from rig.openstack import Connection, OpenStack
 
@@ -197,3 +197,38 @@ def test_a_new_key_reaches_the_secret_that_was_there(world: World) -> None:
     host.run("virsh", "-q", "secret-set-value", FSID, "--file", "/dev/stdin", input=other)
     said = apply(host, status=1)
     assert f"libvirt already uses this UUID for 'ceph {USER} secret'" in said
+
+
+DROP_IN = "/etc/systemd/system/{}.service.d/stub.conf"
+STUB = """[Unit]
+StartLimitIntervalSec=0
+[Service]
+Type=simple
+Restart=no
+ExecStart=
+ExecStart={}
+"""
+
+
+def stub(host: Host, program: str, *units: str) -> None:
+    """Let these units run something else: what they do is proven by now."""
+    for unit in units:
+        host.write(DROP_IN.format(unit), STUB.format(program))
+    host.run("systemctl", "daemon-reload")
+
+
+def test_rollback_restarts_the_others_when_one_service_does_not_start(world: World) -> None:
+    host = world.openstack.host
+    others = {"cinder-volume", "cinder-backup"}
+    stub(host, "/bin/sleep infinity", *others)
+    stub(host, "/bin/false", "glance-api")
+    said = apply(host, "--rollback", status=1)
+    assert "restart glance-api.service: it does not stay up (failed)" in said
+    assert said.count("it does not stay up") == 1
+    restarted = {x.rpartition(" restart ")[2] for x in actions("changed", said) if " restart " in x}
+    assert restarted == {f"{unit}.service" for unit in others}
+    assert "files that these read have changed: glance-api.service\n" in said
+    stub(host, "/bin/sleep infinity", "glance-api")
+    said = apply(host, "--rollback")
+    assert actions("changed", said) == ["50-glance            restart glance-api.service"]
+    assert "owed" not in said

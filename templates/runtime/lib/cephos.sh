@@ -302,7 +302,8 @@ touched_files() { # what bundles of this site have changed on this host, whateve
 }
 
 remember_applied() { # FILE STATE: its digest as apply left it, so that --rollback sees what others changed since
-  if [[ -e $STATE/others$1 && $2 == "$(<"$STATE/others$1")" ]]; then rm -f -- "$STATE/others$1"; fi # nothing of theirs is left
+  # nothing of what they changed before is left
+  if [[ -e $STATE/others$1 && $2 == "$(<"$STATE/others$1")" ]]; then rm -f -- "$STATE/others$1"; fi
   note_digest "$STATE/applied$1" "$2"
 }
 
@@ -1786,6 +1787,7 @@ unit_property() { # UNIT PROPERTY
 }
 
 restart() { # UNIT
+  : >"$RUN/tried-$1"
   if restartable "$1"; then
     PATIENCE=300 attempt "restart it" systemctl restart -- "$1" # nova-compute reports ready only after minutes
     settled "$1"
@@ -1797,12 +1799,13 @@ restart() { # UNIT
 }
 
 settled() { # UNIT: it is still up two seconds after its start; a service that dies of its configuration does so at once
-  local state tries
+  local state tries back='; to go back: ./apply --rollback'
+  if [[ $MODE == rollback ]]; then back=''; fi
   for tries in 1 2 3 4; do
     sleep 0.5
     state=$(unit_property "$1" ActiveState)
     if [[ $state == failed || $state == activating && $tries -gt 3 ]]; then
-      fail "it does not stay up ($state)" "look at: journalctl -u $1 -n 50; to go back: ./apply --rollback"
+      fail "it does not stay up ($state)" "look at: journalctl -u $1 -n 50$back"
     fi
   done
 }

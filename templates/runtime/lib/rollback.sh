@@ -8,7 +8,7 @@
 #   merged/…    what patch_ini merged     others/…   sha256 before somebody else changed it, and apply did again
 
 rollback() {
-  local changed_by_others=''
+  local changed_by_others='' worst=0
   touched_files >"$RUN/touched"
   : >"$RUN/refusals"
   while IFS= read -r WHAT; do need_place "$WHAT"; done <"$RUN/touched"
@@ -24,9 +24,13 @@ rollback() {
   fi
   while IFS= read -r WHAT; do put_back "$WHAT"; done <"$RUN/touched"
   WHAT=''
-  run_steps rollback
+  # apart, since one that does not start ends what starts it, but not this
+  run_steps rollback &
+  wait "$!" || worst=$?
   restart_the_rest
   if [[ -d $STATE ]]; then find "$STATE" -type f -name '.*.cephos-new' -delete; fi # left by a run that was killed
+  name_owed "once they start, for all of them: ./apply --rollback"
+  if ((worst)); then exit "$worst"; fi
 }
 
 put_back() { # FILE: the restart is owed first, the record goes last, so a kill in between loses neither
@@ -53,9 +57,14 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
   rm -f -- "$STATE/applied$1" "$STATE/others$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
 }
 
-restart_the_rest() { # units that an earlier bundle of this site served and this one no longer names
-  local owed
-  for owed in "$STATE"/owed/*; do
-    if [[ -e $owed ]]; then restart "${owed##*/}"; fi
+restart_the_rest() { # units that a step did not come to, or that only an earlier bundle of this site names; sets worst
+  local unit
+  for unit in "$STATE"/owed/*; do
+    unit=${unit##*/}
+    if [[ ! -e $STATE/owed/$unit || -e $RUN/tried-$unit ]]; then continue; fi
+    WHAT="restart $unit"
+    restart "$unit" &
+    wait "$!" || worst=$?
   done
+  WHAT=''
 }
