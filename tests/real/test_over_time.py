@@ -169,8 +169,9 @@ def test_rollback_names_what_it_leaves(world: World) -> None:
         ("chattr +i {0}", "chattr -i {0}"),
         ("mount --bind {0} {0}", "umount {0}"),
         ("mv {0} /root/kept; mkdir {0}", "rmdir {0}; mv /root/kept {0}"),
+        ("mv /etc/glance /root", "mv /root/glance /etc"),
     ],
-    ids=["immutable", "mounted", "a folder"],
+    ids=["immutable", "mounted", "a folder", "its folder gone"],
 )
 def test_a_rollback_that_cannot_be_finished_is_not_begun(world: World, do: str, undo: str) -> None:
     host = world.controller
@@ -178,8 +179,9 @@ def test_a_rollback_that_cannot_be_finished_is_not_begun(world: World, do: str, 
     host.run("sh", "-ec", do.format(GLANCE))
     try:
         before = traces(host)
-        assert "rollback: nothing has been changed" in apply(host, "--rollback", status=69)
-        assert traces(host) == before
+        for arguments in (("--rollback",), ("--rollback", "--force")):
+            assert "rollback: nothing has been changed" in apply(host, *arguments, status=69)
+            assert traces(host) == before
     finally:
         host.run("sh", "-ec", undo.format(GLANCE))
 

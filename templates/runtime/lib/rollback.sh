@@ -11,7 +11,10 @@ rollback() {
   local changed_by_others='' worst=0
   touched_files >"$RUN/touched"
   : >"$RUN/refusals"
-  while IFS= read -r WHAT; do need_place "$WHAT"; done <"$RUN/touched"
+  while IFS= read -r WHAT; do
+    need_place "$WHAT"
+    need_folder "$WHAT"
+  done <"$RUN/touched"
   stop_if_refused rollback
   while IFS= read -r WHAT; do
     if changed_since "$WHAT"; then
@@ -33,6 +36,13 @@ rollback() {
   if ((worst)); then exit "$worst"; fi
 }
 
+need_folder() { # FILE: there is where to put it back; one that was not there before needs none
+  local folder=${1%/*}
+  if [[ -e $STATE/pristine$1 && ! -d $folder ]]; then
+    refuse 69 "its folder $folder is gone, so it cannot be put back" 'move the folder back, or make it as it was, with its owner'
+  fi
+}
+
 put_back() { # FILE: the restart is owed first, the record goes last, so a kill in between loses neither
   local unit pristine=$STATE/pristine$1 target new
   if [[ -e $STATE/readers$1 ]]; then
@@ -46,12 +56,12 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
   new=$(new_beside "$1")
   rm -f -- "$new" # an apply that was killed may have left it, with a key in it
   if [[ -e $pristine ]]; then
-    cp -a -- "$pristine" "$new"
+    attempt 'write it as it was' cp -a -- "$pristine" "$new"
     sync_path "$new"
-    mv -fT -- "$new" "$target"
+    attempt 'put it back' mv -fT -- "$new" "$target"
     report changed "$1: as it was before"
   else
-    rm -f -- "$1"
+    attempt 'remove it' rm -f -- "$1"
     report changed "$1: removed, as it was not there before"
   fi
   rm -f -- "$STATE/applied$1" "$STATE/others$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
