@@ -381,6 +381,24 @@ def test_a_bundle_runs_from_a_medium_mounted_noexec(world: World) -> None:
         host.run("umount", BUNDLE)
 
 
+def test_a_run_ends_as_it_should_though_nobody_reads_what_it_says(world: World) -> None:
+    """A lost connection looks like `head`; each line is in the log before it is printed."""
+    host = world.compute
+    undone(host)
+    for arguments, output, status, total in (
+        ("--check --diff", "| head -n 1", 10, " check: "),
+        ("", "| head -n 1", 0, " apply: "),
+        ("", ">/dev/full", 0, ", 0 changed"),
+        ("--verify", ">&-", 0, " verify: "),
+    ):
+        command = f"{BUNDLE}/apply {arguments} {output}; exit ${{PIPESTATUS[0]}}"
+        done = host.run("bash", "-c", command, check=False, timeout=300)
+        assert (done.returncode, done.stderr) == (status, "")
+        last = host.read("/var/log/cephos/lab.log").splitlines()[-1]
+        assert " ok            total               " in last
+        assert total in last
+
+
 def test_a_later_run_needs_no_handoff(world: World) -> None:
     apply(world.compute)
     world.compute.run("rm", "-r", HANDOFFS)

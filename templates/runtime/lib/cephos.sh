@@ -53,9 +53,13 @@ SIGNERS=/etc/cephos/allowed_signers
 report() { # STATUS WHAT: one line per action, for the operator and for the log
   local line
   printf -v line '%-13s %-20s %s' "$1" "$STEP" "$2"
-  printf '%s\n' "$line"
-  log "$line"
   if [[ -n $RUN ]]; then printf '%s\n' "$1" >>"$RUN/statuses"; fi
+  log "$line"
+  say "$line"
+}
+
+say() { # TEXT: apart, since a reader who is gone (a lost connection, `| head`) ends whoever writes; nobody need read what is done
+  (printf '%s\n' "$1") 2>/dev/null || :
 }
 
 log() { # LINE: with the time, in the site's log; a full disk must not stop the work
@@ -69,8 +73,10 @@ log() { # LINE: with the time, in the site's log; a full disk must not stop the 
 advise() { note "-> $1"; } # TEXT: what the reader should do now
 
 note() { # TEXT: what belongs to the lines around it
-  printf '%-34s %s\n' '' "$1"
+  local line
+  printf -v line '%-34s %s' '' "$1"
   log "  $1"
+  say "$line"
 }
 
 fail() { # CAUSE [ADVICE]: this action could not be done; the run ends here
@@ -159,7 +165,10 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
         printf '%s\n' "$WHAT" >>"$RUN/announced"
         if [[ -n $RESOURCE ]]; then printf '%s\n' "$RESOURCE" >>"$RUN/would-change"; fi
         report would-change "$WHAT: $DIFFERS"
-        if [[ -n $DIFF ]] && is_function "${family}_diff"; then "${family}_diff" "$@"; fi
+        if [[ -n $DIFF ]] && is_function "${family}_diff"; then
+          attempt 'show the difference' "${family}_diff" "$@"
+          if [[ -n $OUTPUT ]]; then say "$OUTPUT"; fi
+        fi
       fi
       ;;
     apply)
