@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,16 @@ def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
         ("--force", "--force goes with --rollback"),
         ("--only", "--only needs a value"),
         ("--only 99", "there is no step 99 (see --list)"),
-        ("--only *", "there is no step * (see --list)"),
+        ("--only ''", "--only needs the two digits of a step, not '' (see --list)"),
+        ("--only '*'", "--only needs the two digits of a step, not '*' (see --list)"),
+        ("--only ../50", "--only needs the two digits of a step, not '../50' (see --list)"),
         ("--only 50 --rollback", "--only does not go with --rollback"),
         ("--handoff", "--handoff needs a value"),
         ("--handoff /nowhere", "there is no file /nowhere"),
     ],
 )
 def test_wrong_usage_is_told_with_the_right_one(bundle: Path, arguments: str, cause: str) -> None:
-    done = run(bundle / "apply", *arguments.split())
+    done = run(bundle / "apply", *shlex.split(arguments))
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert done.stderr.startswith(f"apply: {cause}\n\nusage: ./apply ")
 
@@ -65,6 +68,22 @@ def test_the_list_names_every_step_and_what_it_manages(bundle: Path) -> None:
         "restart openstack-cinder-volume.service if a file above changed",
     ):
         assert f"  {managed}\n" in done.stdout
+
+
+def test_a_bundle_is_found_by_a_link_and_whatever_cdpath_says(bundle: Path, tmp_path: Path) -> None:
+    listed = run(bundle / "apply", "--list").stdout
+    folder, link = bundle.parent, tmp_path / "site-apply"
+    link.symlink_to(bundle / "apply")
+    for command in ((link,), ("bash", f"{bundle.name}/apply")):
+        done = run("env", "-C", folder, f"CDPATH={folder}", *command, "--list")
+        assert (done.returncode, done.stdout, done.stderr) == (0, listed, "")
+
+
+def test_a_bundle_without_its_runtime_says_so(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "apply").write_bytes((bundle / "apply").read_bytes())
+    done = run("bash", tmp_path / "apply", "--check")
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr.endswith(f"apply: the bundle in {tmp_path} is not whole: copy it again\n")
 
 
 def test_a_step_does_not_run_by_itself(bundle: Path) -> None:
