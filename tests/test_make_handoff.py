@@ -86,6 +86,19 @@ def test_a_host_gets_what_it_needs_and_no_more(hosts: Path, keyrings: Path, tmp_
     assert names(folder) == ["compute02.tar", "os1.tar"]
 
 
+def test_it_is_found_by_a_link_and_whatever_the_caller_has_set(
+    hosts: Path, keyrings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "os1/tools"
+    tools.parent.mkdir()
+    tools.symlink_to(hosts / "os1/tools")
+    for name, value in {"CDPATH": "/", "POSIXLY_CORRECT": "1", "TAR_OPTIONS": "-v"}.items():
+        monkeypatch.setenv(name, value)
+    done = make(tools.parent, tmp_path / "handoffs", *keyrings.iterdir())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("written ")
+
+
 class Refusal(NamedTuple):
     """What a delivery holds instead of client.nova's keyring, and what is said of it."""
 

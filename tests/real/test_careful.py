@@ -399,6 +399,18 @@ def test_a_run_ends_as_it_should_though_nobody_reads_what_it_says(world: World) 
         assert total in last
 
 
+def test_what_the_caller_has_set_changes_nothing(world: World) -> None:
+    host = world.compute
+    settings = {
+        "POSIXLY_CORRECT": "1",
+        "TAR_OPTIONS": "-v",
+        "GREP_OPTIONS": "-v",
+        "GLOBIGNORE": "*",
+    }
+    done = host.run(f"{BUNDLE}/apply", "--check", env=settings, check=False)
+    assert (done.stdout, done.stderr) == (run_bundle(host, "--check", status=None), "")
+
+
 def test_a_later_run_needs_no_handoff(world: World) -> None:
     apply(world.compute)
     world.compute.run("rm", "-r", HANDOFFS)

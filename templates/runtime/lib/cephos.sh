@@ -24,7 +24,9 @@ set -Eeuo pipefail
 shopt -s inherit_errexit 2>/dev/null || : # bash >= 4.4: $(…) keeps errexit
 umask 077
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset CEPH_ARGS CEPH_CONF CEPH_KEYRING BASH_ENV ENV TMPDIR # the caller's settings must not redirect ours
+# the caller's settings must not redirect ours, nor change how programs read their arguments and what they print
+unset CEPH_ARGS CEPH_CONF CEPH_KEYRING PYTHONHOME PYTHONPATH BASH_ENV ENV TMPDIR
+unset CDPATH GLOBIGNORE POSIXLY_CORRECT TAR_OPTIONS GREP_OPTIONS GREP_COLOR GREP_COLORS
 
 LIB=${BASH_SOURCE[0]%/*}
 BUNDLE=${CEPHOS_BUNDLE:-${LIB%/*}}
