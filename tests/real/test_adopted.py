@@ -217,6 +217,23 @@ def stub(host: Host, program: str, *units: str) -> None:
     host.run("systemctl", "daemon-reload")
 
 
+def test_a_restart_that_only_leaves_to_other_steps_is_named(world: World) -> None:
+    """One keyring is read by the services of three steps."""
+    host = world.openstack.host
+    units = ("glance-api", "cinder-volume", "cinder-backup")
+    stub(host, "/bin/sleep infinity", *units)
+    host.run("rm", KEYRING)
+    said = apply(host, "--only", "50")
+    assert len(actions("changed", said)) == 2
+    assert (
+        "files that these read have changed: cinder-backup.service, cinder-volume.service\n" in said
+    )
+    assert "-> their own steps do that: ./apply\n" in said
+    said = apply(host)
+    assert len(actions("changed", said)) == 2
+    assert "owed" not in said
+
+
 def test_rollback_restarts_the_others_when_one_service_does_not_start(world: World) -> None:
     host = world.openstack.host
     others = {"cinder-volume", "cinder-backup"}
