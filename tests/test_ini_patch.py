@@ -1260,6 +1260,19 @@ def test_diff_shows_what_changes_and_none_of_its_neighbours(pair: tuple[Path, Pa
     assert (run.returncode, run.stdout) == (DONE, b"")
 
 
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+def test_diff_shows_no_password_of_a_last_line_that_does_not_end(
+    pair: tuple[Path, Path], eol: bytes
+) -> None:
+    pair[0].write_bytes(eol.join([b"[a]", b"l = 1", b"[database]", b"password = s3cret"]))
+    run = ini_patch("--diff", *pair)
+    assert run.stdout.decode().splitlines()[2:] == ["@@ -2,0 +3 @@ [a]", "+k = 2"]
+    pair[1].write_bytes(b"[b]\nk = 2\n")
+    run = ini_patch("--diff", *pair)
+    added = ["+", "+[b]", "+k = 2"]
+    assert run.stdout.decode().splitlines()[2:] == ["@@ -4,0 +5,3 @@ [database]", *added]
+
+
 def test_diff_and_stdout_show_what_is_taken_back(pair: tuple[Path, Path], folder: Path) -> None:
     pristine, before = folder / "pristine", folder / "before"
     pristine.write_bytes(pair[0].read_bytes().replace(b"k = 1", b"k = 0"))
