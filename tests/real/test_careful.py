@@ -503,10 +503,11 @@ def test_a_host_that_has_ceph_in_containers_only_is_spoken_to_by_cephadm(world: 
         undone(world.compute)
 
 
-def test_a_clock_that_was_ahead_leads_to_no_false_verdict(world: World) -> None:
+def test_a_time_that_is_not_of_the_change_leads_to_no_false_verdict(world: World) -> None:
     host = world.controller
     apply(host)
     conf = "/etc/glance/glance-api.conf"
+    host.run("cp", "-p", conf, "/root/before.conf")
     host.run("touch", "-d", "2 hours", conf)
     since = started(host, "glance-api")
     assert f"{conf} changed cannot be told, since that lies in the future" in apply(
@@ -516,6 +517,13 @@ def test_a_clock_that_was_ahead_leads_to_no_false_verdict(world: World) -> None:
     assert started(host, "glance-api") == since
     host.run("touch", conf)
     assert f"it runs since before {conf} changed" in apply(host, "--verify", status=1)
+    # a copy that is put back brings its old time along
+    host.run("mv", "/root/before.conf", conf)
+    assert f"it runs since before {conf} changed" in apply(host, "--verify", status=1)
+    assert f"left alone, though {conf} has changed since it started" in apply(host)
+    host.run("systemctl", "restart", "glance-api")
+    assert "left alone" not in apply(host)
+    apply(host, "--verify")
 
 
 def test_a_cluster_that_hangs_is_said_within_bounds(world: World) -> None:

@@ -1771,14 +1771,14 @@ restart_on_change() {
       done
       if [[ -e $owed ]]; then why='an earlier run'; fi
       if [[ -z $why ]]; then
-        report ok "$1 has read its files"
+        tell_read "$1"
       elif restartable "$1"; then
         report would-change "$WHAT"
       else
         report skipped "$WHAT: $STOPPED"
       fi
       ;;
-    apply | rollback) if [[ -e $owed ]]; then restart "$1"; else report ok "$1 has read its files"; fi ;;
+    apply | rollback) if [[ -e $owed ]]; then restart "$1"; else tell_read "$1"; fi ;;
     verify) prove_restarted "$1" ;;
     *) wrong_start ;;
   esac
@@ -1821,25 +1821,50 @@ settled() { # UNIT: it is still up two seconds after its start; a service that d
   done
 }
 
+tell_read() { # UNIT, which no run owes a restart: what somebody else has changed since it started is said, and theirs to have read
+  UNREAD=''
+  if [[ $MODE != rollback ]] && systemctl is-active --quiet -- "$1"; then unread "$1"; fi
+  if [[ $UNREAD == now ]]; then
+    report skipped "restart $1: left alone, though $CHANGED has changed since it started, but not by this run"
+    advise "systemctl restart $1"
+  else
+    report ok "$1 has read its files"
+  fi
+}
+
 prove_restarted() { # UNIT: it started after the last change of what it reads
-  local since uptime now resource changed
   if [[ -e $STATE/owed/$1 ]]; then fail 'a restart is owed' 'run ./apply'; fi
   if ! systemctl is-active --quiet -- "$1"; then
     report skipped "$1 is not running, so it cannot have old settings"
     return 0
   fi
+  unread "$1"
+  case $UNREAD in
+    '') report ok "$1 runs, and started after its files last changed" ;;
+    now) fail "it runs since before $CHANGED changed" "systemctl restart $1" ;;
+    ahead)
+      report skipped "$1 runs; whether it started after $CHANGED changed cannot be told, since that lies in the future"
+      advise "the clock of this host is wrong, or was when the file changed: set it, and: systemctl restart $1"
+      ;;
+  esac
+}
+
+# UNIT, which runs: UNREAD is `now` if a file that it reads, CHANGED, changed after it started, `ahead` if that lies in the future, '' if
+# none did. A file that is put back brings its old time with it, but not the time at which it took its place (ctime)
+unread() {
+  local since uptime now written placed
+  UNREAD=''
   since=$(unit_property "$1" ActiveEnterTimestampMonotonic) # microseconds since boot
   read -r uptime _ </proc/uptime
   now=$(date +%s)
   since=$((now - ${uptime%.*} + since / 1000000 + 1))
-  for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
-    changed=$(stat -Lc %Y -- "$resource")
-    if ((changed > now)); then
-      report skipped "$1 runs; whether it started after $resource changed cannot be told, since that lies in the future"
-      advise "the clock of this host is wrong, or was when the file changed: set it, and: systemctl restart $1"
-      return 0
+  for CHANGED in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
+    read -r written placed < <(stat -Lc '%Y %Z' -- "$CHANGED")
+    if ((written > now || placed > now)); then
+      UNREAD=ahead
+    elif ((written > since || placed > since)); then
+      UNREAD=now
     fi
-    if ((changed > since)); then fail "it runs since before $resource changed" "systemctl restart $1"; fi
+    if [[ -n $UNREAD ]]; then return 0; fi
   done
-  report ok "$1 runs, and started after its files last changed"
 }
