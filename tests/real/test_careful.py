@@ -217,6 +217,13 @@ STRANGE = {
         f"virsh -q secret-undefine {UUID}",
         1, "libvirt holds it as private",
     ),
+    "an ephemeral secret": Strange(
+        f"echo '<secret ephemeral=\"yes\"><uuid>{UUID}</uuid>"
+        "<usage type=\"ceph\"><name>ceph.client.nova secret</name></usage></secret>' >/root/s.xml;"
+        " virsh -q secret-define /root/s.xml",
+        f"virsh -q secret-undefine {UUID}",
+        1, "libvirt holds it as ephemeral",
+    ),
     "that UUID for something else": Strange(
         f"echo '<secret><uuid>{UUID}</uuid><usage type=\"ceph\">"
         f"<name>mine</name></usage></secret>' >/root/s.xml; virsh -q secret-define /root/s.xml",

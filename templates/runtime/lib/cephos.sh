@@ -1459,6 +1459,8 @@ secret_need() { # XML NAME UUID USAGE
       bounded "${VIRSH[@]}" secret-dumpxml "$3" || :
       if [[ $OUTPUT == *"private='yes'"* ]]; then
         refuse 1 'libvirt holds it as private, so its value can never be compared with the key' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
+      elif [[ $OUTPUT == *"ephemeral='yes'"* ]]; then
+        refuse 1 'libvirt holds it as ephemeral, so it is gone once libvirtd restarts' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
       elif [[ "$kind $usage" != "ceph $4" ]] && ! secret_adopted "$2" "$3" "$kind $usage"; then
         refuse 1 "libvirt already uses this UUID for '$kind $usage', which is not the client's key" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
       fi
