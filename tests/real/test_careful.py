@@ -191,6 +191,10 @@ STRANGE = {
         "echo '[global]\nfsid = 11111111-2222-3333-4444-555555555555' >/etc/ceph/ceph.conf",
         "rm /etc/ceph/ceph.conf", 65, "this host is bound to another cluster",
     ),
+    "another cluster, as only Ceph reads it": Strange(
+        "echo '[global]\nfsid = \\\n\"11111111-2222-3333-4444-555555555555\"' >/etc/ceph/ceph.conf",
+        "rm /etc/ceph/ceph.conf", 65, "bound to another cluster (fsid 11111111-2222",
+    ),
     "libvirt stopped": Strange(
         "systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket",
         "systemctl start libvirtd.service", 69, "libvirt does not answer",

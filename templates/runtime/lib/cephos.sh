@@ -1178,14 +1178,15 @@ patched() { "${INI_PATCH[@]}" "$@"; }
 ceph_conf() { act ceph_conf "$CEPH_DIR/$CLUSTER.conf" "$CEPH_DIR/$CLUSTER.conf as in $1" "$CEPH_DIR/$CLUSTER.conf" "$BUNDLE/$1" --create; }
 
 ceph_conf_need() { # TARGET PATCH --create
-  local line
+  local section
   need_monitor || :
   if [[ -f $1 ]]; then
-    while IFS= read -r line || [[ -n $line ]]; do
-      if [[ $line =~ ^[[:space:]]*fsid[[:space:]]*=[[:space:]]*([0-9A-Fa-f-]+) && ${BASH_REMATCH[1],,} != "$FSID" ]]; then
-        refuse 65 "this host is bound to another cluster (fsid ${BASH_REMATCH[1]}); the site says $FSID" "correct fsid in site.yaml, or move the file away if that cluster is gone"
+    for section in global client; do # what a client reads
+      # where Ceph could not read the file, ini_need says so
+      if captured "${INI_PATCH[@]}" --grammar ceph --get "$section.fsid" "$1" && [[ -n $OUTPUT && ${OUTPUT,,} != "$FSID" ]]; then
+        refuse 65 "this host is bound to another cluster (fsid $OUTPUT); the site says $FSID" "correct fsid in site.yaml, or move the file away if that cluster is gone"
       fi
-    done <"$1"
+    done
   fi
   ini_need "$@"
 }
