@@ -195,6 +195,14 @@ STRANGE = {
         "echo '[global]\nfsid = \\\n\"11111111-2222-3333-4444-555555555555\"' >/etc/ceph/ceph.conf",
         "rm /etc/ceph/ceph.conf", 65, "bound to another cluster (fsid 11111111-2222",
     ),
+    "a configuration file of Ceph that Nova may not read": Strange(
+        "install -m 0600 /dev/null /etc/ceph/ceph.conf", "rm /etc/ceph/ceph.conf",
+        69, "user nova cannot read /etc/ceph/ceph.conf (root:root 0600)",
+    ),
+    "a folder of Ceph that Nova may not enter": Strange(
+        "chmod 0750 /etc/ceph", "chmod 0755 /etc/ceph",
+        69, "user nova cannot read /etc/ceph (",
+    ),
     "libvirt stopped": Strange(
         "systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket",
         "systemctl start libvirtd.service", 69, "libvirt does not answer",

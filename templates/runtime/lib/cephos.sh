@@ -1231,10 +1231,22 @@ reach_pool_need() { # NAME POOL USER
   need_command rbd ceph-common
   need_command runuser util-linux
   need_user "$3"
+  need_way "$3"
   if ! command -v rbd >/dev/null || ! need_client "$1"; then return 0; fi
   if ! ask_as "$1" rbd --client_mount_timeout "$CEPH_PATIENCE" ls --pool "$2"; then
     refuse 69 "$CAUSE" "./apply on the ceph-admin host, or another team by CEPH-TEAM.md, makes the pool and the client's capabilities; if they are there, look at 'ceph -s'"
   fi
+}
+
+need_way() { # USER: what is there already of the way to the cluster's configuration file, which keeps its mode, is open to the user
+  local place test
+  for place in "$CEPH_DIR" "$CEPH_DIR/$CLUSTER.conf"; do
+    if [[ -d $place ]]; then test=x; else test=r; fi
+    if [[ -e $place ]] && ! bounded runuser -u "$1" -- test "-$test" "$place"; then
+      WHAT='' refuse 69 "user $1 cannot read $place ($(stat -Lc '%U:%G 0%a' -- "$place"))" "its service finds no cluster without it: chmod o+$test $place"
+      return 0
+    fi
+  done
 }
 
 reach_pool_prove() { # NAME POOL USER
