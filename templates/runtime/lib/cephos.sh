@@ -1038,6 +1038,14 @@ key_of() { # NAME: KEY of the client and KEYRING, from the hand-off or else inst
   return 1
 }
 
+final_key_of() { # NAME: the same at the end of the run, where this host also makes the key; 1 if that does not exist yet
+  if [[ -e $RUN/makes-own-handoff-$CLUSTER ]]; then
+    need_admin && client_known "$1" && read_key "$COPY" "client.$1"
+  else
+    key_of "$1"
+  fi
+}
+
 read_key() { # FILE ENTITY: KEY that the keyring holds for the entity; 1 if none
   local line section=''
   KEY=''
@@ -1049,6 +1057,11 @@ read_key() { # FILE ENTITY: KEY that the keyring holds for the entity; 1 if none
     fi
   done <"$1"
   [[ -n $KEY ]]
+}
+
+holds_key() { # FILE ENTITY: the keyring has KEY for it
+  local wanted=$KEY KEY
+  read_key "$1" "$2" && [[ $KEY == "$wanted" ]]
 }
 
 keyring_text() { printf '[%s]\n\tkey = %s\n' "$1" "$KEY"; } # ENTITY
@@ -1070,7 +1083,18 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE [USER…]
   if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff-$CLUSTER ]]; then
     refuse 65 "no hand-off has its key, and it is not here yet" "carry $HOST.tar, or $HOST.$CLUSTER.tar, to $HANDOFFS/ here, as RUNBOOK.md says, or name it with --handoff"
   fi
+  need_only_key "$1" "$2"
   need_client "$2" || :
+}
+
+need_only_key() { # FILE NAME: if its content must be replaced, nobody else's key goes with it
+  local line others=''
+  if [[ ! -f $1 ]]; then return 0; fi
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^[[:space:]]*\[(.*)\][[:space:]]*$ && ${BASH_REMATCH[1]} != "client.$2" ]]; then others+="${others:+, }${BASH_REMATCH[1]}"; fi
+  done <"$1"
+  if [[ -z $others ]] || ! final_key_of "$2" || holds_key "$1" "client.$2"; then return 0; fi
+  refuse 1 "its key is to be replaced, and it holds others that would be lost: $others" "move them to files of their own: $CEPH_DIR/$CLUSTER.NAME.keyring"
 }
 
 keyring_acl() { # FILE: whom its ACL lets in besides owner and group, one entry a line
@@ -1078,30 +1102,29 @@ keyring_acl() { # FILE: whom its ACL lets in besides owner and group, one entry 
 }
 
 keyring_compare() { # FILE NAME OWNER:GROUP MODE [USER…]
-  local wanted acl=''
+  local acl=''
   if (($# > 4)); then printf -v acl 'user:%s:r--\n' "${@:5}"; fi
   if ! key_of "$2"; then
     if [[ $MODE != check ]]; then fail 'its key has not arrived'; fi
     DIFFERS='is installed' # a ceph-admin host makes the key earlier in the same run
     return 0
   fi
-  wanted=$KEY
   if [[ ! -e $1 ]]; then
     DIFFERS='is installed'
-  elif ! read_key "$1" "client.$2" || [[ $KEY != "$wanted" ]]; then
+  elif ! holds_key "$1" "client.$2"; then
     DIFFERS='its key is replaced (content hidden)'
   elif [[ $(stat -Lc '%U:%G 0%a' -- "$1") != "$3 $4" ]]; then
     DIFFERS="was $(stat -Lc '%U:%G 0%a' -- "$1")"
   elif [[ $(keyring_acl "$1" | sort) != "$(printf '%s' "$acl" | sort)" ]]; then
     DIFFERS="its ACL let in $(keyring_acl "$1" | paste -sd ' ' | grep . || printf nobody)"
   fi
-  KEY=$wanted
 }
 
 keyring_do() { # FILE NAME OWNER:GROUP MODE [USER…]
   local readers=${*:5}
   make_ceph_dir
-  keyring_text "client.$2" >"$RUN/keyring"
+  # where only its readers differ, what else is in it stays
+  if [[ -e $1 ]] && holds_key "$1" "client.$2"; then cat -- "$1" >"$RUN/keyring"; else keyring_text "client.$2" >"$RUN/keyring"; fi
   attempt 'write it' replace_file --mode "$4" --owner "$3" --readers "${readers// /,}" "$1" <"$RUN/keyring"
 }
 
@@ -1494,7 +1517,7 @@ libvirt_units() { # UNITS are those through which this host's libvirt answers: o
 secret_adopted() {
   if [[ $3 != 'ceph '* ]]; then return 1; fi
   if grep -qsxF -- "$3" "$STATE/adopted/$2"; then return 0; fi
-  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && client_known "$1" && read_key "$COPY" "client.$1"; }; then return 1; fi
+  if ! final_key_of "$1"; then return 1; fi
   bounded "${VIRSH[@]}" secret-get-value "$2" && [[ $OUTPUT == "$KEY" ]]
 }
 
