@@ -148,6 +148,12 @@ STRANGE = {
         "mkdir /etc/ceph/ceph.client.nova.keyring", "rmdir /etc/ceph/ceph.client.nova.keyring",
         69, "it is a directory, not a file",
     ),
+    "a keyring that is another by a link": Strange(
+        "cd /etc/ceph; install -m 0600 /dev/null ceph.client.nova.keyring;"
+        " ln -s ceph.client.nova.keyring ceph.client.cinder.keyring",
+        "rm /etc/ceph/ceph.client.*.keyring",
+        1, ".keyring are one file, through a symbolic link",
+    ),
     "an immutable configuration file": Strange(
         f"chattr +i {NOVA}", f"chattr -i {NOVA}", 69, f"not even root can write to {NOVA}"
     ),

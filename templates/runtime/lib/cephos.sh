@@ -1083,8 +1083,18 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE [USER…]
   if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff-$CLUSTER ]]; then
     refuse 65 "no hand-off has its key, and it is not here yet" "carry $HOST.tar, or $HOST.$CLUSTER.tar, to $HANDOFFS/ here, as RUNBOOK.md says, or name it with --handoff"
   fi
+  need_own_file "$1"
   need_only_key "$1" "$2"
   need_client "$2" || :
+}
+
+need_own_file() { # FILE: by no symbolic link it is another that a step manages: the two would change each other for ever
+  local other
+  while IFS= read -r other; do
+    if [[ $other != "$1" && $other -ef $1 && (-L $other || -L $1) ]]; then
+      refuse 1 "it and $other are one file, through a symbolic link" 'remove the link: each gets a file of its own'
+    fi
+  done <"$RUN/resources"
 }
 
 need_only_key() { # FILE NAME: if its content must be replaced, nobody else's key goes with it
