@@ -131,6 +131,10 @@ STRANGE = {
         " systemctl daemon-reload",
         69, "there is no unit nova-compute.service",
     ),
+    "a unit that runs and is masked": Strange(
+        "systemctl mask --runtime glance-api", "systemctl unmask --runtime glance-api",
+        69, "restart glance-api.service: it is masked, though it is not stopped", "controller",
+    ),
     "a configuration file missing": Strange(
         f"mv {NOVA} /root", RESTORE_NOVA, 69, "the file does not exist"
     ),

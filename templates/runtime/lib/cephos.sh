@@ -1812,6 +1812,9 @@ restart_on_change() {
       if [[ $MODE == readers ]]; then return; fi
       need_command systemctl systemd
       if ! systemctl cat -- "$1" >/dev/null 2>&1; then refuse 69 "there is no unit $1 on this host" "install the service's package first, or correct openstack.platform in site.yaml"; fi
+      if [[ $(unit_property "$1" LoadState) == masked ]] && restartable "$1"; then
+        refuse 69 'it is masked, though it is not stopped: it could not be restarted' "systemctl unmask $1; or stop it, and it is left alone"
+      fi
       ;;
     check)
       for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
