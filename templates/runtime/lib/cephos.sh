@@ -1297,7 +1297,7 @@ keep_image_stores() { prove image_stores "image stores of $1 stay reachable" "$1
 # FILE SECTION.KEY: some line names the key, in whatever section. A quick look, since the patcher reads long files slowly
 may_set() { grep -qsaE -- "^[^#;]*${2##*.}[^=:]*[=:]" "$1"; }
 
-ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
+ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it; 1 if it could not read such a file, which patch_ini says
   local rc=10
   if may_set "$1" "$2"; then
     rc=0
@@ -1306,7 +1306,7 @@ ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
   case $rc in
     0) printf '%s\n' "$OUTPUT" ;;
     10) printf '%s\n' "${3:-}" ;;
-    *) fail "$CAUSE" ;;
+    *) exit 1 ;; # of the $(…) that this stands in
   esac
 }
 
@@ -1326,7 +1326,7 @@ image_stores_need() { # FILE PATCH ID:TYPE…
       refuse 1 "images in its store '$store' would be lost from view" "in $1 give that store a section [$type] with its options, add $type:$type to enabled_backends in [DEFAULT], and run again"
     fi
   done
-  folder=$(ini_value "$1" glance_store.filesystem_store_datadir /var/lib/glance/images)
+  folder=$(ini_value "$1" glance_store.filesystem_store_datadir /var/lib/glance/images) || return 0
   wanted=$(ini_value "$2" file.filesystem_store_datadir /var/lib/glance/images)
   if [[ ${folder%/} != "${wanted%/}" ]]; then
     refuse 1 "its images lie in $folder, the site says $wanted" "set filesystem_store_datadir: $folder in site.yaml, under the options of services.glance, or of one of its stores"
@@ -1341,7 +1341,7 @@ need_same_image_pools() { # FILE PATCH ID:TYPE…: an image is opened in the poo
     if [[ $store == *:rbd && " ${*:3} " == *" $store "* ]]; then need_same "$1" "$2" "${store%:*}.rbd_store_pool" images "pool of Glance's store ${store%:*}" images; fi
   done
   if ((${#stores[@]})) || ! lists_rbd "$1"; then return 0; fi
-  there=$(ini_value "$1" glance_store.rbd_store_pool images)
+  there=$(ini_value "$1" glance_store.rbd_store_pool images) || return 0
   for store in "${@:3}"; do
     if [[ $store == *:rbd ]]; then pools+=" $(ini_value "$2" "${store%:*}.rbd_store_pool")"; fi
   done
@@ -1401,7 +1401,7 @@ volumes_need() { # FILE PATCH BACKEND…
   if is_merged "$1"; then return 0; fi
   for backend in "${@:3}"; do
     if [[ $(ini_value "$1" "$backend.volume_driver") != *.rbd.RBDDriver ]]; then continue; fi
-    host=$(ini_value "$1" DEFAULT.host "$(uname -n)")
+    host=$(ini_value "$1" DEFAULT.host "$(uname -n)") || return 0
     # what the driver goes by where the file is silent
     need_same "$1" "$2" "$backend.rbd_pool" rbd "pool for backend $backend" volumes
     need_same "$1" "$2" "$backend.volume_backend_name" RBD "volume_backend_name for backend $backend" volumes
@@ -1414,7 +1414,7 @@ is_merged() { [[ ! -f $1 || -e $STATE/merged$1 ]]; } # FILE: or there is none
 
 need_same() { # FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA: what they are found by is what it was
   local there wanted
-  there=$(ini_value "$1" "$3" "$4")
+  there=$(ini_value "$1" "$3" "$4") || return 0
   wanted=$(ini_value "$2" "$3" "$there")
   if [[ $there != "$wanted" ]]; then
     refuse 1 "$1 has $6 that are found by [${3%.*}] ${3##*.} = $there; the site says $wanted" \
@@ -1436,8 +1436,8 @@ disks_need() { # FILE PATCH
     need_same "$1" "$2" libvirt.images_rbd_pool rbd 'pool of services.nova' disks
     return 0
   fi
-  state=$(ini_value "$1" DEFAULT.state_path /var/lib/nova)
-  folder=$(ini_value "$1" DEFAULT.instances_path "\$state_path/instances")
+  state=$(ini_value "$1" DEFAULT.state_path /var/lib/nova) || return 0
+  folder=$(ini_value "$1" DEFAULT.instances_path "\$state_path/instances") || return 0
   folder=${folder//\$state_path/$state}
   for disk in "$folder"/*/disk; do
     if [[ -e $disk ]]; then guests+=("${disk#"$folder/"}"); fi
