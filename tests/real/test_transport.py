@@ -42,7 +42,8 @@ def test_handoffs_reach_their_hosts_and_one_that_does_not_answer_harms_none(tmp_
         assert ctl1.run_bytes("cat", there).stdout == admin.run_bytes("cat", there).stdout
         assert ctl1.run("stat", "-c", "%a", HANDOFFS).stdout == "700\n"
 
-        # the same digest is there: nothing is sent
+        # the same digest is there, whatever that host says besides: nothing is sent
+        ctl1.write("/root/.bashrc", "echo Welcome to ctl1\n")
         assert "0 changed" in apply(admin)
         assert state() == before
         apply(admin, "--verify")

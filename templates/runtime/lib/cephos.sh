@@ -948,12 +948,12 @@ send_handoff() { # HOST ARCHIVE
     readers) ;;
     rollback) report skipped "$WHAT: left alone, since it is that host's" ;;
     *)
-      digest=$(digest_of "$2")
+      digest=$(digest_of "$2") # the other host's answer may have more around it: what its .bashrc says
       if [[ $1 == "$HOST" ]]; then
         report ok "$WHAT"
       elif ! bounded "${SSH[@]}" "root@$1" "if [ -e $2 ]; then sha256sum <$2; else echo none; fi"; then
         unsent
-      elif [[ ${OUTPUT%% *} == "$digest" ]] && ! grep -qsF -- "hand-off for $1: $2 " "$RUN/announced"; then
+      elif [[ $OUTPUT == *"$digest"* ]] && ! grep -qsF -- "hand-off for $1: $2 " "$RUN/announced"; then
         report ok "$WHAT"
       elif [[ $MODE == check ]]; then
         report would-change "$WHAT: is copied"
