@@ -248,9 +248,17 @@ STRANGE = {
     ),
     "that UUID for something else": Strange(
         f"echo '<secret><uuid>{UUID}</uuid><usage type=\"ceph\">"
-        f"<name>mine</name></usage></secret>' >/root/s.xml; virsh -q secret-define /root/s.xml",
+        f"<name>mine</name></usage></secret>' >/root/s.xml;"
+        " virsh -q secret-define /root/s.xml;"
+        f" printf bWluZQ== | virsh -q secret-set-value {UUID} --file /dev/stdin",
         f"virsh -q secret-undefine {UUID}",
         1, "libvirt already uses this UUID for 'ceph mine'",
+    ),
+    "that UUID without a value": Strange(
+        f"echo '<secret><uuid>{UUID}</uuid><usage type=\"ceph\">"
+        f"<name>mine</name></usage></secret>' >/root/s.xml; virsh -q secret-define /root/s.xml",
+        f"virsh -q secret-undefine {UUID}",
+        1, "libvirt has this UUID for 'ceph mine', without a value",
     ),
     "a pool that belongs to CephFS": Strange(
         "ceph osd pool application enable volumes cephfs --yes-i-really-mean-it",

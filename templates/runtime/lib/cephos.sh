@@ -1507,12 +1507,16 @@ secret_need() { # XML NAME UUID USAGE
         refuse 1 'libvirt holds it as private, so its value can never be compared with the key' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
       elif [[ $OUTPUT == *"ephemeral='yes'"* ]]; then
         refuse 1 'libvirt holds it as ephemeral, so it is gone once libvirtd restarts' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
+      elif [[ $kind == ceph && $usage != "$4" ]] && secret_empty "$3"; then
+        refuse 1 "libvirt has this UUID for '$kind $usage', without a value" "whoever defined it has stopped half way, and no guest can use it: virsh secret-undefine $3, and run again"
       elif [[ "$kind $usage" != "ceph $4" ]] && ! secret_adopted "$2" "$3" "$kind $usage"; then
         refuse 1 "libvirt already uses this UUID for '$kind $usage', which is not the client's key" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
       fi
     fi
   done <<<"$listed"
 }
+
+secret_empty() { ! bounded "${VIRSH[@]}" secret-get-value "$1" && [[ $CAUSE == *'does not have a value'* ]]; } # UUID
 
 libvirt_units() { # UNITS are those through which this host's libvirt answers: one daemon for all, or one for guests and one for secrets
   local unit
