@@ -113,6 +113,11 @@ STRANGE = {
         f" >ceph.client.nova.keyring; {RESEAL}", RESTORE_HANDOFF,
         65, f"the cluster does not accept the key of client.nova in {HANDOFFS}/cmp1.tar",
     ),
+    "a key in ceph.conf": Strange(
+        "printf '[client.nova]\\nkey = AQDn9wJr5n7QGxAASwi39T0LPRm/EtfPuPsMgQ==\\n'"
+        " >/etc/ceph/ceph.conf", "rm /etc/ceph/ceph.conf",
+        69, "/etc/ceph/ceph.conf keeps client.nova out of the cluster",
+    ),
     "a command missing": Strange(
         "mv /usr/bin/rbd /root", "mv /root/rbd /usr/bin", 69, "the command 'rbd' is missing"
     ),

@@ -444,16 +444,16 @@ no_cluster() { # CAUSE ADVICE: said once, and not asked again in this run
 
 TRACELESS=(--log_file '' --admin_socket '') # a question leaves nothing where guests' clients write
 
-# NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it
+# NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it; CONF in place of this host's ceph.conf
 ask_as() {
-  local conf=$CEPH_DIR/$CLUSTER.conf monitors
+  local conf=${CONF:-$CEPH_DIR/$CLUSTER.conf} monitors
   if [[ ! -e $conf ]]; then conf=/dev/null; fi
   printf -v monitors '%s,' "${MONITORS[@]}"
   bounded "${@:2}" --cluster "$CLUSTER" --conf "$conf" -m "${monitors%,}" --id "$1" --keyring "$KEYRING" "${TRACELESS[@]}"
 }
 
 need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
-  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 from
+  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 conf=$CEPH_DIR/$CLUSTER.conf from cause
   # a ceph-admin host makes clients and keys earlier in the same run
   if [[ -e $RUN/makes-own-handoff-$CLUSTER ]] || ! key_of "$1"; then return 1; fi
   if [[ -e $asked ]]; then return "$(<"$asked")"; fi
@@ -464,10 +464,13 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
   from=$KEYRING
   if [[ $from == "$RUN"/* ]]; then from=$(<"${from%.keyring}.from"); fi
   ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
-  if ((rc)) && [[ $CAUSE == 'no answer'* ]]; then
-    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' where it is administered"
+  cause=$CAUSE
+  if ((rc)) && [[ -e $conf ]] && CONF=/dev/null ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid && [[ $OUTPUT == "$FSID" ]]; then
+    WHAT='' refuse 69 "$conf keeps client.$1 out of the cluster: $cause" "without that file it is let in: take key, keyring and auth_… out of its [client.$1], [client] and [global]"
+  elif ((rc)) && [[ $cause == 'no answer'* ]]; then
+    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $cause" "look at 'ceph -s' where it is administered"
   elif ((rc)); then
-    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $CAUSE" "the client has another key by now, or does not exist: have the hand-offs made anew (./apply on the ceph-admin host, or tools/make-handoff), carry this host's, and delete older ones"
+    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $cause" "the client has another key by now, or does not exist: have the hand-offs made anew (./apply on the ceph-admin host, or tools/make-handoff), carry this host's, and delete older ones"
   elif [[ $OUTPUT != "$FSID" ]]; then
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
