@@ -63,6 +63,7 @@ OPEN = f"{KEEP_HANDOFF}; mkdir /root/open; cd /root/open; tar -xf ../cmp1.tar"
 RESEAL = (
     f"sha256sum handoff.env *.keyring >SHA256SUMS; tar -cf {HANDOFFS}/cmp1.tar *; rm -r /root/open"
 )
+LIST_MORE = RESEAL.replace("; tar", "; printf '%064d  /dev/zero' 0 >>SHA256SUMS; tar")
 NOVA = "/etc/nova/nova.conf"
 KEEP_NOVA = f"cp -a {NOVA} /root"
 RESTORE_NOVA = f"rm -rf {NOVA}; mv /root/nova.conf /etc/nova"
@@ -99,6 +100,13 @@ STRANGE = {
     "a byte of the hand-off changed": Strange(
         f"{KEEP_HANDOFF}; sed -i 's/key = A/key = B/' {HANDOFFS}/cmp1.tar",
         RESTORE_HANDOFF, 65, "a checksum in it does not match",
+    ),
+    "a hand-off that lists what is not in it": Strange(
+        f"{OPEN}; {LIST_MORE}", RESTORE_HANDOFF,
+        65, "its SHA256SUMS lists something that is not in it (/dev/zero)",
+    ),
+    "a hand-off that would fill the memory": Strange(
+        f"{OPEN}; truncate -s 2M big.keyring; {RESEAL}", RESTORE_HANDOFF, 65, "it holds 2097"
     ),
     "a hand-off of another host": Strange(
         f"{OPEN}; sed -i s/host=cmp1/host=ctl1/ handoff.env; {RESEAL}", RESTORE_HANDOFF,

@@ -44,6 +44,7 @@ CEPH_DIR=/etc/ceph  # os-brick looks for keyrings here and nowhere else
 PATIENCE=60         # seconds that any one external command may take
 CEPH_PATIENCE=15    # seconds that a cluster may take to let us in
 PLACE=16            # MiB that must be free where files are replaced or kept
+SEALED_MAX=1048576  # bytes that all files of a hand-off may have together
 SIGNERS=/etc/cephos/allowed_signers
 
 # shellcheck source-path=SCRIPTDIR source=files.sh
@@ -997,10 +998,12 @@ open_delivered() { # NAME: the archive of that name, if one has been delivered, 
 }
 
 open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
-  local folder=$RUN/opening member members line
+  local folder=$RUN/opening member members line size total=0
   rm -rf -- "$folder"
   mkdir "$folder"
   members=$(tar -tf "$1" 2>/dev/null) || damaged_handoff "$1" 'it is not a whole tar archive'
+  while read -r _ _ size _; do total=$((total + size)); done < <(tar --numeric-owner -tvf "$1" 2>/dev/null)
+  if ((total > SEALED_MAX)); then damaged_handoff "$1" "it holds $total bytes; keys need less than $SEALED_MAX"; fi
   while IFS= read -r member; do
     # only plain names: an archive never chooses where its files go
     if [[ ! $member =~ ^(handoff\.env|SHA256SUMS|[A-Za-z0-9_.-]+\.keyring)$ || $member == .* ]]; then
@@ -1011,6 +1014,12 @@ open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
   for member in handoff.env SHA256SUMS; do
     if [[ ! -s $folder/$member ]]; then damaged_handoff "$1" "it has no $member"; fi
   done
+  while IFS= read -r line || [[ -n $line ]]; do
+    # a name from elsewhere would be read there
+    if [[ ! $line =~ ^[0-9a-f]{64}\ [\ *]([A-Za-z0-9_.-]+)$ || ! -f $folder/${BASH_REMATCH[1]} ]]; then
+      damaged_handoff "$1" "its SHA256SUMS lists something that is not in it ($(printf '%q' "${line:66}"))"
+    fi
+  done <"$folder/SHA256SUMS"
   (cd "$folder" && sha256sum --check --strict --status SHA256SUMS) || damaged_handoff "$1" 'a checksum in it does not match'
   for member in "$folder"/*.keyring; do
     line=${member##*/}
