@@ -189,16 +189,18 @@ def test_who_reads_the_keyring_is_noticed_and_mended(
 def test_another_key_in_the_keyring_is_never_lost(world: World) -> None:
     host = world.openstack.host
     other = "[client.backup]\n\tkey = AQDn9wJr5n7QGxAASwi39T0LPRm/EtfPuPsMgQ==\n"
-    host.write("/root/other", other)
-    host.run("sh", "-c", f"cat /root/other >>{KEYRING}; chmod 0600 {KEYRING}")
-    assert "was glance:glance 0600" in apply(host)
+    host.write("/etc/ceph/backup", other)
+    host.run("sh", "-c", f"cat /etc/ceph/backup >>{KEYRING}; chmod 0600 {KEYRING}")
+    said = apply(host)
+    assert "was glance:glance 0600" in said
+    assert "keys of this site stand" not in said
     assert other in host.read(KEYRING)
     host.run("sed", "-i", "2s/= A/= B/", KEYRING)
     said = apply(host, status=1)
     assert (
         "its key is to be replaced, and it holds others that would be lost: client.backup" in said
     )
-    host.run("rm", KEYRING)
+    host.run("rm", KEYRING, "/etc/ceph/backup")
     apply(host)
 
 

@@ -466,7 +466,7 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
   if [[ $from == "$RUN"/* ]]; then from=$(<"${from%.keyring}.from"); fi
   ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
   cause=$CAUSE
-  if ((rc)) && [[ -e $conf ]] && CONF=/dev/null ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid && [[ $OUTPUT == "$FSID" ]]; then
+  if ((rc)) && [[ -e $conf && $cause != 'no answer'* ]] && CONF=/dev/null ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid && [[ $OUTPUT == "$FSID" ]]; then
     WHAT='' refuse 69 "$conf keeps client.$1 out of the cluster: $cause" "without that file it is let in: take key, keyring and auth_… out of its [client.$1], [client] and [global]"
   elif ((rc)) && [[ $cause == 'no answer'* ]]; then
     no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $cause" "look at 'ceph -s' where it is administered"
@@ -1285,6 +1285,7 @@ reach_pool_need() { # NAME POOL USER
 
 need_way() { # USER: what is there already of the way to the cluster's configuration file, which keeps its mode, is open to the user
   local place test
+  if ! command -v runuser >/dev/null || ! getent passwd "$1" >/dev/null; then return 0; fi # which has been said
   for place in "$CEPH_DIR" "$CEPH_DIR/$CLUSTER.conf"; do
     if [[ -d $place ]]; then test=x; else test=r; fi
     if [[ -e $place ]] && ! bounded runuser -u "$1" -- test "-$test" "$place"; then
