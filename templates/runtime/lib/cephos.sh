@@ -1284,11 +1284,13 @@ reach_pool_need() { # NAME POOL USER
 }
 
 need_way() { # USER: what is there already of the way to the cluster's configuration file, which keeps its mode, is open to the user
-  local place test
+  local place test rc
   if ! command -v runuser >/dev/null || ! getent passwd "$1" >/dev/null; then return 0; fi # which has been said
   for place in "$CEPH_DIR" "$CEPH_DIR/$CLUSTER.conf"; do
     if [[ -d $place ]]; then test=x; else test=r; fi
-    if [[ -e $place ]] && ! bounded runuser -u "$1" -- test "-$test" "$place"; then
+    rc=0
+    if [[ -e $place ]]; then bounded runuser -u "$1" -- test "-$test" "$place" || rc=$?; fi
+    if ((rc == 1)); then # any other says nothing of the place
       WHAT='' refuse 69 "user $1 cannot read $place ($(stat -Lc '%U:%G 0%a' -- "$place"))" "its service finds no cluster without it: chmod o+$test $place"
       return 0
     fi
