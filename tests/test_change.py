@@ -194,6 +194,33 @@ ROWS = [
         [],
         before=[("max_clone_depth: 3", "max_clone_depth: 3, backend_host: anywhere")],
     ),
+    # the name that all backends of a host's file have in common, whatever names it
+    Row(
+        ["backend-host"],
+        [("host: c1", "host: c2")],
+        [
+            ("[glance, cinder]", "[glance, cinder]}\n  os2: {roles: [nova-compute]"),
+        ],
+        before=[("depth: 3", "depth: 3, DEFAULT.host: c1")],
+    ),
+    Row(
+        ["role"],
+        [("[glance, cinder]", "[glance]}\n  os2: {roles: [cinder]")],
+        [],
+        before=[("depth: 3", "depth: 3, host: vol")],
+    ),
+    Row(
+        ["backend-host"],
+        [("host: vol", "host: lov")],
+        [],
+        before=[*BACKUP, ("client: backup}", "client: backup, options: {host: vol}}")],
+    ),
+    Row(
+        [],
+        [("host: c1", "host: c2")],
+        [],
+        before=[("depth: 3", "depth: 3, host: c1, backend_host: own")],
+    ),
     Row(
         ["min-compat-client"],
         [("    mon_host:", "    min_compat_client: mimic\n    mon_host:")],

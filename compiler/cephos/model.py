@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
     from cephos.diagnostics import Report
-    from cephos.knowledge import OptionValue, Platform, Release
+    from cephos.knowledge import Option, OptionValue, Platform, Release
     from cephos.load import Document
 
 Path = tuple[str | int, ...]
@@ -142,6 +142,14 @@ class Store:
     client: str
     options: Mapping[str, OptionValue]
     path: Path
+
+    def named(self) -> Iterator[tuple[Option, OptionValue]]:
+        """Yield the options that the site names, by any spelling, but for those that are none."""
+        service = str(self.path[1])
+        for spelling, value in self.options.items():
+            option = knowledge.find_option(service, spelling)
+            if not isinstance(option, list):
+                yield option, value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,12 +299,19 @@ class Site:
         return found
 
     def host_of(self, backend: Backend) -> str | None:
-        """Return HOST of `HOST@BACKEND#POOL`, to which Cinder has the backend's volumes belong."""
-        given = (backend.options.get(f"{place}backend_host") for place in ("", "<backend>."))
-        hosts = (
-            name for group in self.groups if backend.name in group.backends for name in group.names
-        )
-        return next((str(host) for host in (*given, *hosts) if host), None)
+        """Return HOST of `HOST@BACKEND#POOL`, to which Cinder has the backend's volumes belong.
+
+        The backend's own `backend_host`, else `DEFAULT.host` of the first host that runs it, which
+        anything may name that stands in the same file; else that host's name.
+        """
+        given = [_value_of("<backend>.backend_host", backend)]
+        for group in self.groups:
+            if backend.name in group.backends:
+                backup = [self.backup] if self.backup and CINDER_BACKUP in group.roles else []
+                stores: list[Store] = [*self.backends_of(group), *backup]
+                given += (_value_of("DEFAULT.host", store) for store in stores)
+                given += group.names[:1]
+        return next((str(host) for host in given if host), None)
 
     def backends_of(self, group: HostGroup) -> list[Backend]:
         """Return the backends that each host of the group runs."""
@@ -315,6 +330,11 @@ class Site:
             yield self.backup
         if self.nova:
             yield self.nova
+
+
+def _value_of(full_name: str, store: Store) -> OptionValue | None:
+    """Return what the site gives an option where it describes the store; None if nothing."""
+    return next((value for option, value in store.named() if option.full_name == full_name), None)
 
 
 def build(document: Document, report: Report) -> Site:
