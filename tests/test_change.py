@@ -178,7 +178,33 @@ ROWS = [
     Row(["caps", "cow-snapshots-off"], [COW[::-1]], [], before=[COW]),
     Row(["option"], [("rbd_store_chunk_size: 4", "")], [("chunk_size: 4", "chunk_size: 8")]),
     Row(["option"], [("rbd_max_clone_depth: 3", "")], [("depth: 3", "depth: 5")]),
-    Row(["option"], [("hw_disk_discard: ignore", "")], [("ignore", "unmap")]),
+    Row(
+        ["option"],
+        [("rbd_connect_timeout: 9", "")],
+        # what the site leaves out, the compiler still writes
+        [("hw_disk_discard: ignore, ", "")],
+        before=[("ignore", "ignore, rbd_connect_timeout: 9")],
+    ),
+    Row([], [("hw_disk_discard: ignore", "")], [("ignore", "unmap")]),
+    Row([], [("hw_disk_discard: unmap", "")], [], before=[("ignore", "unmap")]),
+    # another spelling is the same option
+    Row(
+        [],
+        [("hw_disk_discard", "libvirt.hw_disk_discard")],
+        [("rbd_max_clone_depth", "<backend>.rbd_max_clone_depth")],
+    ),
+    # a host that runs another backend has nothing to lose
+    Row(
+        [],
+        [(", report_discard_supported: true", "")],
+        [],
+        before=[
+            ("depth: 3}}", "depth: 3, report_discard_supported: true}}\n      two: {TWO}"),
+            ("{TWO}", "{pool: more, client: more}"),
+            ("      vms: {}\n", "      vms: {}\n      more: {}\n"),
+            ("cinder]}", "cinder], backends: [rbd]}\n  os2: {roles: [cinder], backends: [two]}"),
+        ],
+    ),
     Row(["release"], [("squid", "tentacle")], []),
     Row(["release"], [('"2025.1"', "zed")], [('"2025.1"', "epoxy")]),
     Row(["platform"], [("platform: rdo", "platform: debian")], []),
@@ -199,6 +225,7 @@ ROWS = [
         ["backend-host"],
         [("host: c1", "host: c2")],
         [
+            ("DEFAULT.host: c1", "host: c1"),
             ("[glance, cinder]", "[glance, cinder]}\n  os2: {roles: [nova-compute]"),
         ],
         before=[("depth: 3", "depth: 3, DEFAULT.host: c1")],
@@ -212,7 +239,7 @@ ROWS = [
     Row(
         ["backend-host"],
         [("host: vol", "host: lov")],
-        [],
+        [("host: vol", "DEFAULT.host: vol")],
         before=[*BACKUP, ("client: backup}", "client: backup, options: {host: vol}}")],
     ),
     Row(

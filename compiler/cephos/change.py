@@ -344,6 +344,15 @@ def _edits(before: Mapping[_Key, str], after: Mapping[_Key, str]) -> list[_Edit[
     return [(key, was, becomes) for key, was, becomes in both if was != becomes]
 
 
+def _written(record: Record) -> dict[str, frozenset[str]]:
+    """Return what the files of each host hold: `section.option`, among other things."""
+    found: dict[str, frozenset[str]] = {}
+    for kind in record.kinds:
+        states = (state for step in kind.steps.values() for state in step["manages"].values())
+        found |= dict.fromkeys(kind.hosts, frozenset(name for state in states for name in state))
+    return found
+
+
 def _leaves(tree: Mapping[str, Any], path: Path = ()) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for key, value in tree.items():
@@ -372,11 +381,17 @@ def _dangers(old: Record, new: Record) -> Iterator[Danger]:
     for host in filter(after["hosts"].__contains__, before["hosts"]):
         for role in before["hosts"][host]["roles"]:
             felt.setdefault(role, []).append(host)
+    had, has = _written(old), _written(new)
     for code, row in knowledge.dangers().items():
         cases: dict[_Edit[Path], list[str]] = {}
         for when in row["when"]:
             for (top, *rest), was, becomes in _found(before, after, when):
                 hosts = [rest.pop(0)] if top == "hosts" else felt.get(when.get("felt_by"), [])
+                if when.get("unwritten") and hosts:
+                    # what the site no longer names may be what the compiler writes by itself
+                    hosts = [host for host in hosts if rest[-1] in had[host] - has[host]]
+                    if not hosts:
+                        continue
                 cases.setdefault(((top, *rest), was, becomes), []).extend(hosts)
         if cases:
             yield _danger(code, (case for found in cases.items() for case in _cases(*found)))

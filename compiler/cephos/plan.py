@@ -619,7 +619,7 @@ class _Profile:
         """Write the patch of the one file that cinder-volume and cinder-backup read."""
         volumes, backups = (role in self._group.roles for role in (CINDER, CINDER_BACKUP))
         backup = self._site.backup if backups else None
-        sections = services.backup_conf(backup) if backup else {}
+        sections = services.backup_conf(self._site, backup) if backup else {}
         backends = self._site.backends_of(self._group) if volumes else ()
         for section, settings in services.cinder_conf(self._site, backends).items():
             sections.setdefault(section, {}).update(settings)

@@ -13,14 +13,14 @@ from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from cephos import ranges
+from cephos import ranges, services
 from cephos.effects import effects
 from cephos.model import Cluster, Erasure, ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from cephos.model import Path
+    from cephos.model import Path, Store
     from cephos.plan import Plan
     from cephos.tree import Tree
 
@@ -113,9 +113,18 @@ def _record(plan: Plan, tree: Tree) -> Record:
 def facts(plan: Plan) -> dict[str, Any]:
     """Return the description as plain values, under the paths of `site.yaml`.
 
-    Below a cluster's `clients` stands what each may do in which pool: `read` or `write`.
+    Below a cluster's `clients` stands what each may do in which pool: `read` or `write`. Options
+    have the names that they have in the file, `section.name`, however the site spells them.
     """
     site = plan.site
+
+    def plain(store: Store) -> dict[str, Any]:
+        options = {
+            f"{section}.{name}": value
+            for section, name, value in services.options_in_file(site, store)
+        }
+        return _plain(store) | {"options": options}
+
     tree: dict[str, Any] = {
         "site": site.name,
         "openstack": {"release": site.release.name},
@@ -154,11 +163,11 @@ def facts(plan: Plan) -> dict[str, Any]:
         )
     if site.glance:
         # a store that is described alone is short for a map of one
-        images = {store.name: _plain(store) for store in site.image_stores}
+        images = {store.name: plain(store) for store in site.image_stores}
         _place(tree, site.glance.path, _plain(site.glance) | {"stores": images})
     for store in site.stores():
         if not isinstance(store, ImageStore):
-            _place(tree, store.path, _plain(store))
+            _place(tree, store.path, plain(store))
     for backend in site.backends:
         # to which its volumes belong
         _place(tree, (*backend.path, "host"), site.host_of(backend))

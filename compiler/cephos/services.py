@@ -16,6 +16,7 @@ from cephos.model import CINDER, CINDER_BACKUP, GLANCE, NOVA
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cephos.knowledge import OptionValue
     from cephos.model import (
         Backend,
         Backup,
@@ -194,11 +195,11 @@ def glance_conf(site: Site, glance: Glance) -> Sections:
         sections |= {store.name: _rbd_store(store) for store in glance.stores}
         sections["file"] = {"filesystem_store_datadir": "/var/lib/glance/images"}
         for store in glance.stores:
-            _add_options(sections, "glance", store, store.name, "file")
+            _add_options(sections, site, store)
     else:
         (store,) = glance.stores  # rule E227
         sections["glance_store"] = {"default_store": "rbd"} | _rbd_store(store)
-        _add_options(sections, "glance", store, "glance_store", "glance_store")
+        _add_options(sections, site, store)
     return sections
 
 
@@ -265,11 +266,11 @@ def cinder_conf(site: Site, backends: Iterable[Backend]) -> Sections:
             (store.cluster, store.pool) == (backend.cluster, backend.pool) for store in neighbours
         ):
             section["rbd_exclusive_cinder_pool"] = "false"
-        _add_options(sections, "cinder", backend, backend.name)
+        _add_options(sections, site, backend)
     return sections
 
 
-def backup_conf(backup: Backup) -> Sections:
+def backup_conf(site: Site, backup: Backup) -> Sections:
     """Return what cinder.conf must say where cinder-backup runs."""
     sections: Sections = {
         "DEFAULT": {
@@ -280,7 +281,7 @@ def backup_conf(backup: Backup) -> Sections:
             "backup_ceph_conf": backup.cluster.conf,
         }
     }
-    _add_options(sections, "cinder", backup)
+    _add_options(sections, site, backup)
     return sections
 
 
@@ -302,29 +303,26 @@ def nova_conf(site: Site, nova: Nova) -> Sections:
     }
     for store in stores_for_nova(site)[:1]:
         sections["libvirt"]["images_rbd_glance_store_name"] = store.name
-    _add_options(sections, "nova", nova)
+    _add_options(sections, site, nova)
     return sections
 
 
-def _add_options(
-    sections: Sections,
-    service: str,
-    store: Store,
-    own: str = "",
-    files: str = "",
-) -> None:
-    """Lay the site's own options over what the compiler wrote.
+def _add_options(sections: Sections, site: Site, store: Store) -> None:
+    """Lay the site's own options over what the compiler wrote."""
+    for section, name, raw in options_in_file(site, store):
+        sections.setdefault(section, {})[name] = ini.value(raw)
 
-    `own` is the section of the store itself, `files` that of the file store beside it.
-    """
-    for spelling, raw in store.options.items():
-        option = knowledge.find_option(service, spelling)
-        if isinstance(option, list):
-            raise TypeError(f"{spelling}: options are checked before they are written")
+
+def options_in_file(site: Site, store: Store) -> Iterator[tuple[str, str, OptionValue]]:
+    """Yield section, name and value of the options that the site names for a store."""
+    own, files = getattr(store, "name", ""), "file"
+    if store.service == "glance" and not knowledge.behaves("glance_multi_store", site.release):
+        own = files = "glance_store"
+    for option, raw in store.named():
         section = option.section
         if section.startswith("<"):
             section = own if option.is_of_its_store else files
-        sections.setdefault(section, {})[option.name] = ini.value(raw)
+        yield section, option.name, raw
 
 
 def ceph_conf(site: Site, group: HostGroup, cluster: Cluster) -> Sections:
