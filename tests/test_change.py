@@ -338,6 +338,11 @@ def recorded(out: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(manifest))
 
 
+def clients(manifest: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = manifest["record"]["facts"]["clusters"]["ceph"]["clients"]
+    return found
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -347,8 +352,15 @@ def recorded(out: Path, change: Callable[[dict[str, Any]], object]) -> None:
         lambda manifest: manifest["record"]["profiles"][0].update(hosts=["a[1-"]),
         lambda manifest: manifest["record"]["profiles"][0].update(steps={"10-pools": []}),
         lambda manifest: manifest["record"]["facts"].update(clusters={"ceph": None}),
+        lambda manifest: manifest["record"]["facts"].update(clusters=1e9),
+        lambda manifest: manifest["record"]["facts"].update(clusters=True),
+        lambda manifest: clients(manifest).update(glance={"pools": "all"}),
+        lambda manifest: clients(manifest)["glance"].update(pools={"images": "own"}),
     ],
-    ids=["none", "no object", "another version", "no range", "no steps", "no facts"],
+    ids=[
+        *("none", "no object", "another version", "no range", "no steps", "no facts"),
+        *("a number", "a truth value", "no pools", "no access"),
+    ],
 )
 def test_without_a_record_files_are_compared_and_that_is_a_danger(
     change: Callable[[dict[str, Any]], object], tmp_path: Path
