@@ -27,9 +27,8 @@ rollback() {
   fi
   while IFS= read -r WHAT; do put_back "$WHAT"; done <"$RUN/touched"
   WHAT=''
-  # apart, since one that does not start ends what starts it, but not this
-  run_steps rollback &
-  wait "$!" || worst=$?
+  # each apart, since a service that does not start ends what starts it, but not this
+  (run_steps rollback) || worst=$?
   restart_the_rest
   if [[ -d $STATE ]]; then find "$STATE" -type f -name '.*.cephos-new' -delete; fi # left by a run that was killed
   name_owed "once they start, for all of them: ./apply --rollback"
@@ -73,8 +72,7 @@ restart_the_rest() { # units that a step did not come to, or that only an earlie
     unit=${unit##*/}
     if [[ ! -e $STATE/owed/$unit || -e $RUN/tried-$unit ]]; then continue; fi
     WHAT="restart $unit"
-    restart "$unit" &
-    wait "$!" || worst=$?
+    (restart "$unit") || worst=$?
   done
   WHAT=''
 }

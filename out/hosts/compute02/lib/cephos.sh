@@ -24,7 +24,9 @@ set -Eeuo pipefail
 shopt -s inherit_errexit 2>/dev/null || : # bash >= 4.4: $(…) keeps errexit
 umask 077
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset CEPH_ARGS CEPH_CONF CEPH_KEYRING BASH_ENV ENV TMPDIR # the caller's settings must not redirect ours
+# the caller's settings must not redirect ours, nor change how programs read their arguments and what they print
+unset CEPH_ARGS CEPH_CONF CEPH_KEYRING PYTHONHOME PYTHONPATH BASH_ENV ENV TMPDIR
+unset CDPATH GLOBIGNORE POSIXLY_CORRECT TAR_OPTIONS GREP_OPTIONS GREP_COLOR GREP_COLORS
 
 LIB=${BASH_SOURCE[0]%/*}
 BUNDLE=${CEPHOS_BUNDLE:-${LIB%/*}}
@@ -42,6 +44,7 @@ CEPH_DIR=/etc/ceph  # os-brick looks for keyrings here and nowhere else
 PATIENCE=60         # seconds that any one external command may take
 CEPH_PATIENCE=15    # seconds that a cluster may take to let us in
 PLACE=16            # MiB that must be free where files are replaced or kept
+SEALED_MAX=1048576  # bytes that all files of a hand-off may have together
 SIGNERS=/etc/cephos/allowed_signers
 
 # shellcheck source-path=SCRIPTDIR source=files.sh
@@ -53,9 +56,13 @@ SIGNERS=/etc/cephos/allowed_signers
 report() { # STATUS WHAT: one line per action, for the operator and for the log
   local line
   printf -v line '%-13s %-20s %s' "$1" "$STEP" "$2"
-  printf '%s\n' "$line"
-  log "$line"
   if [[ -n $RUN ]]; then printf '%s\n' "$1" >>"$RUN/statuses"; fi
+  log "$line"
+  say "$line"
+}
+
+say() { # TEXT: apart, since a reader who is gone (a lost connection, `| head`) ends whoever writes; nobody need read what is done
+  (printf '%s\n' "$1") 2>/dev/null || :
 }
 
 log() { # LINE: with the time, in the site's log; a full disk must not stop the work
@@ -69,8 +76,10 @@ log() { # LINE: with the time, in the site's log; a full disk must not stop the 
 advise() { note "-> $1"; } # TEXT: what the reader should do now
 
 note() { # TEXT: what belongs to the lines around it
-  printf '%-34s %s\n' '' "$1"
+  local line
+  printf -v line '%-34s %s' '' "$1"
   log "  $1"
+  say "$line"
 }
 
 fail() { # CAUSE [ADVICE]: this action could not be done; the run ends here
@@ -159,7 +168,10 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
         printf '%s\n' "$WHAT" >>"$RUN/announced"
         if [[ -n $RESOURCE ]]; then printf '%s\n' "$RESOURCE" >>"$RUN/would-change"; fi
         report would-change "$WHAT: $DIFFERS"
-        if [[ -n $DIFF ]] && is_function "${family}_diff"; then "${family}_diff" "$@"; fi
+        if [[ -n $DIFF ]] && is_function "${family}_diff"; then
+          attempt 'show the difference' "${family}_diff" "$@"
+          if [[ -n $OUTPUT ]]; then say "$OUTPUT"; fi
+        fi
       fi
       ;;
     apply)
@@ -171,6 +183,7 @@ act() { # FAMILY RESOURCE WHAT [ARG…]: RESOURCE is the file that services read
       else
         if [[ -n $RESOURCE ]]; then
           keep_pristine "$RESOURCE"
+          remember_others "$RESOURCE"
           owe_restarts "$RESOURCE"
           remember_applied "$RESOURCE" 'being changed'
         fi
@@ -301,10 +314,34 @@ touched_files() { # what bundles of this site have changed on this host, whateve
 }
 
 remember_applied() { # FILE STATE: its digest as apply left it, so that --rollback sees what others changed since
-  local record=$STATE/applied$1
-  mkdir -p "${record%/*}"
+  # nothing of what they changed before is left
+  if [[ -e $STATE/others$1 && $2 == "$(<"$STATE/others$1")" ]]; then rm -f -- "$STATE/others$1"; fi
+  note_digest "$STATE/applied$1" "$2"
+}
+
+remember_others() { # FILE, which apply is about to change: what others did to it is in what apply leaves, but not apply's
+  if ! changed_since "$1"; then
+    rm -f -- "$STATE/others$1"
+  elif [[ ! -e $STATE/others$1 ]]; then
+    note_digest "$STATE/others$1" "$(digest_before_others "$1")"
+  fi
+}
+
+note_digest() { # RECORD DIGEST
+  mkdir -p "${1%/*}"
   printf '%s\n' "$2" >"$RUN/digest"
-  attempt 'note its digest' replace_file --mode 0600 "$record" <"$RUN/digest"
+  attempt 'note its digest' replace_file --mode 0600 "$1" <"$RUN/digest"
+}
+
+changed_since() { # FILE: somebody else changed it; it is neither as apply left it nor as it was before
+  local now left
+  now=$(digest_of "$1") left=$(digest_before_others "$1")
+  # an apply that died before it could note the digest has changed it itself
+  [[ $now != "$left" && $left != 'being changed' && $now != "$(digest_of "$STATE/pristine$1")" ]]
+}
+
+digest_before_others() { # FILE: when it was apply's alone; '' if that is not known
+  cat -- "$STATE/others$1" 2>/dev/null || cat -- "$STATE/applied$1" 2>/dev/null || :
 }
 
 finish_begun() { # FILE: it is as it should be, but a run may have died before it had noted that, or while it was putting back another
@@ -408,16 +445,16 @@ no_cluster() { # CAUSE ADVICE: said once, and not asked again in this run
 
 TRACELESS=(--log_file '' --admin_socket '') # a question leaves nothing where guests' clients write
 
-# NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it
+# NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it; CONF in place of this host's ceph.conf
 ask_as() {
-  local conf=$CEPH_DIR/$CLUSTER.conf monitors
+  local conf=${CONF:-$CEPH_DIR/$CLUSTER.conf} monitors
   if [[ ! -e $conf ]]; then conf=/dev/null; fi
   printf -v monitors '%s,' "${MONITORS[@]}"
   bounded "${@:2}" --cluster "$CLUSTER" --conf "$conf" -m "${monitors%,}" --id "$1" --keyring "$KEYRING" "${TRACELESS[@]}"
 }
 
 need_client() { # NAME: the cluster lets it in with the key that will be used here; 1 if not
-  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 from
+  local rc=0 asked=$RUN/asked-$CLUSTER.client.$1 conf=$CEPH_DIR/$CLUSTER.conf from cause
   # a ceph-admin host makes clients and keys earlier in the same run
   if [[ -e $RUN/makes-own-handoff-$CLUSTER ]] || ! key_of "$1"; then return 1; fi
   if [[ -e $asked ]]; then return "$(<"$asked")"; fi
@@ -428,10 +465,13 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
   from=$KEYRING
   if [[ $from == "$RUN"/* ]]; then from=$(<"${from%.keyring}.from"); fi
   ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid || rc=$?
-  if ((rc)) && [[ $CAUSE == 'no answer'* ]]; then
-    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $CAUSE" "look at 'ceph -s' where it is administered"
+  cause=$CAUSE
+  if ((rc)) && [[ -e $conf && $cause != 'no answer'* ]] && CONF=/dev/null ask_as "$1" ceph --connect-timeout "$CEPH_PATIENCE" fsid && [[ $OUTPUT == "$FSID" ]]; then
+    WHAT='' refuse 69 "$conf keeps client.$1 out of the cluster: $cause" "without that file it is let in: take key, keyring and auth_… out of its [client.$1], [client] and [global]"
+  elif ((rc)) && [[ $cause == 'no answer'* ]]; then
+    no_cluster "cluster $CLUSTER takes connections but does not let client.$1 in: $cause" "look at 'ceph -s' where it is administered"
   elif ((rc)); then
-    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $CAUSE" "the client has another key by now, or does not exist: have the hand-offs made anew (./apply on the ceph-admin host, or tools/make-handoff), carry this host's, and delete older ones"
+    WHAT='' refuse 65 "the cluster does not accept the key of client.$1 in $from: $cause" "the client has another key by now, or does not exist: have the hand-offs made anew (./apply on the ceph-admin host, or tools/make-handoff), carry this host's, and delete older ones"
   elif [[ $OUTPUT != "$FSID" ]]; then
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
@@ -912,12 +952,12 @@ send_handoff() { # HOST ARCHIVE
     readers) ;;
     rollback) report skipped "$WHAT: left alone, since it is that host's" ;;
     *)
-      digest=$(digest_of "$2")
+      digest=$(digest_of "$2") # the other host's answer may have more around it: what its .bashrc says
       if [[ $1 == "$HOST" ]]; then
         report ok "$WHAT"
       elif ! bounded "${SSH[@]}" "root@$1" "if [ -e $2 ]; then sha256sum <$2; else echo none; fi"; then
         unsent
-      elif [[ ${OUTPUT%% *} == "$digest" ]] && ! grep -qsF -- "hand-off for $1: $2 " "$RUN/announced"; then
+      elif [[ $OUTPUT == *"$digest"* ]] && ! grep -qsF -- "hand-off for $1: $2 " "$RUN/announced"; then
         report ok "$WHAT"
       elif [[ $MODE == check ]]; then
         report would-change "$WHAT: is copied"
@@ -958,10 +998,12 @@ open_delivered() { # NAME: the archive of that name, if one has been delivered, 
 }
 
 open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
-  local folder=$RUN/opening member members line
+  local folder=$RUN/opening member members line size total=0
   rm -rf -- "$folder"
   mkdir "$folder"
   members=$(tar -tf "$1" 2>/dev/null) || damaged_handoff "$1" 'it is not a whole tar archive'
+  while read -r _ _ size _; do total=$((total + size)); done < <(tar --numeric-owner -tvf "$1" 2>/dev/null)
+  if ((total > SEALED_MAX)); then damaged_handoff "$1" "it holds $total bytes; keys need less than $SEALED_MAX"; fi
   while IFS= read -r member; do
     # only plain names: an archive never chooses where its files go
     if [[ ! $member =~ ^(handoff\.env|SHA256SUMS|[A-Za-z0-9_.-]+\.keyring)$ || $member == .* ]]; then
@@ -972,6 +1014,12 @@ open_handoff() { # FILE: check it wholly, then lay its keyrings under $RUN/keys
   for member in handoff.env SHA256SUMS; do
     if [[ ! -s $folder/$member ]]; then damaged_handoff "$1" "it has no $member"; fi
   done
+  while IFS= read -r line || [[ -n $line ]]; do
+    # a name from elsewhere would be read there
+    if [[ ! $line =~ ^[0-9a-f]{64}\ [\ *]([A-Za-z0-9_.-]+)$ || ! -f $folder/${BASH_REMATCH[1]} ]]; then
+      damaged_handoff "$1" "its SHA256SUMS lists something that is not in it ($(printf '%q' "${line:66}"))"
+    fi
+  done <"$folder/SHA256SUMS"
   (cd "$folder" && sha256sum --check --strict --status SHA256SUMS) || damaged_handoff "$1" 'a checksum in it does not match'
   for member in "$folder"/*.keyring; do
     line=${member##*/}
@@ -1002,6 +1050,14 @@ key_of() { # NAME: KEY of the client and KEYRING, from the hand-off or else inst
   return 1
 }
 
+final_key_of() { # NAME: the same at the end of the run, where this host also makes the key; 1 if that does not exist yet
+  if [[ -e $RUN/makes-own-handoff-$CLUSTER ]]; then
+    need_admin && client_known "$1" && read_key "$COPY" "client.$1"
+  else
+    key_of "$1"
+  fi
+}
+
 read_key() { # FILE ENTITY: KEY that the keyring holds for the entity; 1 if none
   local line section=''
   KEY=''
@@ -1013,6 +1069,11 @@ read_key() { # FILE ENTITY: KEY that the keyring holds for the entity; 1 if none
     fi
   done <"$1"
   [[ -n $KEY ]]
+}
+
+holds_key() { # FILE ENTITY: the keyring has KEY for it
+  local wanted=$KEY KEY
+  read_key "$1" "$2" && [[ $KEY == "$wanted" ]]
 }
 
 keyring_text() { printf '[%s]\n\tkey = %s\n' "$1" "$KEY"; } # ENTITY
@@ -1034,7 +1095,28 @@ keyring_need() { # FILE NAME OWNER:GROUP MODE [USER…]
   if ! key_of "$2" && [[ ! -e $RUN/makes-own-handoff-$CLUSTER ]]; then
     refuse 65 "no hand-off has its key, and it is not here yet" "carry $HOST.tar, or $HOST.$CLUSTER.tar, to $HANDOFFS/ here, as RUNBOOK.md says, or name it with --handoff"
   fi
+  need_own_file "$1"
+  need_only_key "$1" "$2"
   need_client "$2" || :
+}
+
+need_own_file() { # FILE: by no symbolic link it is another that a step manages: the two would change each other for ever
+  local other
+  while IFS= read -r other; do
+    if [[ $other != "$1" && $other -ef $1 && (-L $other || -L $1) ]]; then
+      refuse 1 "it and $other are one file, through a symbolic link" 'remove the link: each gets a file of its own'
+    fi
+  done <"$RUN/resources"
+}
+
+need_only_key() { # FILE NAME: if its content must be replaced, nobody else's key goes with it
+  local line others=''
+  if [[ ! -f $1 ]]; then return 0; fi
+  while IFS= read -r line || [[ -n $line ]]; do
+    if [[ $line =~ ^[[:space:]]*\[(.*)\][[:space:]]*$ && ${BASH_REMATCH[1]} != "client.$2" ]]; then others+="${others:+, }${BASH_REMATCH[1]}"; fi
+  done <"$1"
+  if [[ -z $others ]] || ! final_key_of "$2" || holds_key "$1" "client.$2"; then return 0; fi
+  refuse 1 "its key is to be replaced, and it holds others that would be lost: $others" "move them to files of their own: $CEPH_DIR/$CLUSTER.NAME.keyring"
 }
 
 keyring_acl() { # FILE: whom its ACL lets in besides owner and group, one entry a line
@@ -1042,30 +1124,29 @@ keyring_acl() { # FILE: whom its ACL lets in besides owner and group, one entry 
 }
 
 keyring_compare() { # FILE NAME OWNER:GROUP MODE [USER…]
-  local wanted acl=''
+  local acl=''
   if (($# > 4)); then printf -v acl 'user:%s:r--\n' "${@:5}"; fi
   if ! key_of "$2"; then
     if [[ $MODE != check ]]; then fail 'its key has not arrived'; fi
     DIFFERS='is installed' # a ceph-admin host makes the key earlier in the same run
     return 0
   fi
-  wanted=$KEY
   if [[ ! -e $1 ]]; then
     DIFFERS='is installed'
-  elif ! read_key "$1" "client.$2" || [[ $KEY != "$wanted" ]]; then
+  elif ! holds_key "$1" "client.$2"; then
     DIFFERS='its key is replaced (content hidden)'
   elif [[ $(stat -Lc '%U:%G 0%a' -- "$1") != "$3 $4" ]]; then
     DIFFERS="was $(stat -Lc '%U:%G 0%a' -- "$1")"
   elif [[ $(keyring_acl "$1" | sort) != "$(printf '%s' "$acl" | sort)" ]]; then
     DIFFERS="its ACL let in $(keyring_acl "$1" | paste -sd ' ' | grep . || printf nobody)"
   fi
-  KEY=$wanted
 }
 
 keyring_do() { # FILE NAME OWNER:GROUP MODE [USER…]
   local readers=${*:5}
   make_ceph_dir
-  keyring_text "client.$2" >"$RUN/keyring"
+  # where only its readers differ, what else is in it stays
+  if [[ -e $1 ]] && holds_key "$1" "client.$2"; then cat -- "$1" >"$RUN/keyring"; else keyring_text "client.$2" >"$RUN/keyring"; fi
   attempt 'write it' replace_file --mode "$4" --owner "$3" --readers "${readers// /,}" "$1" <"$RUN/keyring"
 }
 
@@ -1142,14 +1223,15 @@ patched() { "${INI_PATCH[@]}" "$@"; }
 ceph_conf() { act ceph_conf "$CEPH_DIR/$CLUSTER.conf" "$CEPH_DIR/$CLUSTER.conf as in $1" "$CEPH_DIR/$CLUSTER.conf" "$BUNDLE/$1" --create; }
 
 ceph_conf_need() { # TARGET PATCH --create
-  local line
+  local section
   need_monitor || :
   if [[ -f $1 ]]; then
-    while IFS= read -r line || [[ -n $line ]]; do
-      if [[ $line =~ ^[[:space:]]*fsid[[:space:]]*=[[:space:]]*([0-9A-Fa-f-]+) && ${BASH_REMATCH[1],,} != "$FSID" ]]; then
-        refuse 65 "this host is bound to another cluster (fsid ${BASH_REMATCH[1]}); the site says $FSID" "correct fsid in site.yaml, or move the file away if that cluster is gone"
+    for section in global client; do # what a client reads
+      # where Ceph could not read the file, ini_need says so
+      if captured "${INI_PATCH[@]}" --grammar ceph --get "$section.fsid" "$1" && [[ -n $OUTPUT && ${OUTPUT,,} != "$FSID" ]]; then
+        refuse 65 "this host is bound to another cluster (fsid $OUTPUT); the site says $FSID" "correct fsid in site.yaml, or move the file away if that cluster is gone"
       fi
-    done <"$1"
+    done
   fi
   ini_need "$@"
 }
@@ -1194,10 +1276,25 @@ reach_pool_need() { # NAME POOL USER
   need_command rbd ceph-common
   need_command runuser util-linux
   need_user "$3"
+  need_way "$3"
   if ! command -v rbd >/dev/null || ! need_client "$1"; then return 0; fi
   if ! ask_as "$1" rbd --client_mount_timeout "$CEPH_PATIENCE" ls --pool "$2"; then
     refuse 69 "$CAUSE" "./apply on the ceph-admin host, or another team by CEPH-TEAM.md, makes the pool and the client's capabilities; if they are there, look at 'ceph -s'"
   fi
+}
+
+need_way() { # USER: what is there already of the way to the cluster's configuration file, which keeps its mode, is open to the user
+  local place test rc
+  if ! command -v runuser >/dev/null || ! getent passwd "$1" >/dev/null; then return 0; fi # which has been said
+  for place in "$CEPH_DIR" "$CEPH_DIR/$CLUSTER.conf"; do
+    if [[ -d $place ]]; then test=x; else test=r; fi
+    rc=0
+    if [[ -e $place ]]; then bounded runuser -u "$1" -- test "-$test" "$place" || rc=$?; fi
+    if ((rc == 1)); then # any other says nothing of the place
+      WHAT='' refuse 69 "user $1 cannot read $place ($(stat -Lc '%U:%G 0%a' -- "$place"))" "its service finds no cluster without it: chmod o+$test $place"
+      return 0
+    fi
+  done
 }
 
 reach_pool_prove() { # NAME POOL USER
@@ -1215,7 +1312,7 @@ keep_image_stores() { prove image_stores "image stores of $1 stay reachable" "$1
 # FILE SECTION.KEY: some line names the key, in whatever section. A quick look, since the patcher reads long files slowly
 may_set() { grep -qsaE -- "^[^#;]*${2##*.}[^=:]*[=:]" "$1"; }
 
-ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
+ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it; 1 if it could not read such a file, which patch_ini says
   local rc=10
   if may_set "$1" "$2"; then
     rc=0
@@ -1224,7 +1321,7 @@ ini_value() { # FILE SECTION.KEY [DEFAULT]: as the service reads it
   case $rc in
     0) printf '%s\n' "$OUTPUT" ;;
     10) printf '%s\n' "${3:-}" ;;
-    *) fail "$CAUSE" ;;
+    *) exit 1 ;; # of the $(…) that this stands in
   esac
 }
 
@@ -1244,7 +1341,7 @@ image_stores_need() { # FILE PATCH ID:TYPE…
       refuse 1 "images in its store '$store' would be lost from view" "in $1 give that store a section [$type] with its options, add $type:$type to enabled_backends in [DEFAULT], and run again"
     fi
   done
-  folder=$(ini_value "$1" glance_store.filesystem_store_datadir /var/lib/glance/images)
+  folder=$(ini_value "$1" glance_store.filesystem_store_datadir /var/lib/glance/images) || return 0
   wanted=$(ini_value "$2" file.filesystem_store_datadir /var/lib/glance/images)
   if [[ ${folder%/} != "${wanted%/}" ]]; then
     refuse 1 "its images lie in $folder, the site says $wanted" "set filesystem_store_datadir: $folder in site.yaml, under the options of services.glance, or of one of its stores"
@@ -1259,7 +1356,7 @@ need_same_image_pools() { # FILE PATCH ID:TYPE…: an image is opened in the poo
     if [[ $store == *:rbd && " ${*:3} " == *" $store "* ]]; then need_same "$1" "$2" "${store%:*}.rbd_store_pool" images "pool of Glance's store ${store%:*}" images; fi
   done
   if ((${#stores[@]})) || ! lists_rbd "$1"; then return 0; fi
-  there=$(ini_value "$1" glance_store.rbd_store_pool images)
+  there=$(ini_value "$1" glance_store.rbd_store_pool images) || return 0
   for store in "${@:3}"; do
     if [[ $store == *:rbd ]]; then pools+=" $(ini_value "$2" "${store%:*}.rbd_store_pool")"; fi
   done
@@ -1319,7 +1416,7 @@ volumes_need() { # FILE PATCH BACKEND…
   if is_merged "$1"; then return 0; fi
   for backend in "${@:3}"; do
     if [[ $(ini_value "$1" "$backend.volume_driver") != *.rbd.RBDDriver ]]; then continue; fi
-    host=$(ini_value "$1" DEFAULT.host "$(uname -n)")
+    host=$(ini_value "$1" DEFAULT.host "$(uname -n)") || return 0
     # what the driver goes by where the file is silent
     need_same "$1" "$2" "$backend.rbd_pool" rbd "pool for backend $backend" volumes
     need_same "$1" "$2" "$backend.volume_backend_name" RBD "volume_backend_name for backend $backend" volumes
@@ -1332,7 +1429,7 @@ is_merged() { [[ ! -f $1 || -e $STATE/merged$1 ]]; } # FILE: or there is none
 
 need_same() { # FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA: what they are found by is what it was
   local there wanted
-  there=$(ini_value "$1" "$3" "$4")
+  there=$(ini_value "$1" "$3" "$4") || return 0
   wanted=$(ini_value "$2" "$3" "$there")
   if [[ $there != "$wanted" ]]; then
     refuse 1 "$1 has $6 that are found by [${3%.*}] ${3##*.} = $there; the site says $wanted" \
@@ -1354,8 +1451,8 @@ disks_need() { # FILE PATCH
     need_same "$1" "$2" libvirt.images_rbd_pool rbd 'pool of services.nova' disks
     return 0
   fi
-  state=$(ini_value "$1" DEFAULT.state_path /var/lib/nova)
-  folder=$(ini_value "$1" DEFAULT.instances_path "\$state_path/instances")
+  state=$(ini_value "$1" DEFAULT.state_path /var/lib/nova) || return 0
+  folder=$(ini_value "$1" DEFAULT.instances_path "\$state_path/instances") || return 0
   folder=${folder//\$state_path/$state}
   for disk in "$folder"/*/disk; do
     if [[ -e $disk ]]; then guests+=("${disk#"$folder/"}"); fi
@@ -1423,12 +1520,18 @@ secret_need() { # XML NAME UUID USAGE
       bounded "${VIRSH[@]}" secret-dumpxml "$3" || :
       if [[ $OUTPUT == *"private='yes'"* ]]; then
         refuse 1 'libvirt holds it as private, so its value can never be compared with the key' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
+      elif [[ $OUTPUT == *"ephemeral='yes'"* ]]; then
+        refuse 1 'libvirt holds it as ephemeral, so it is gone once libvirtd restarts' "while no guest of this host starts or moves: virsh secret-undefine $3, and run again"
+      elif [[ $kind == ceph && $usage != "$4" ]] && secret_empty "$3"; then
+        refuse 1 "libvirt has this UUID for '$kind $usage', without a value" "whoever defined it has stopped half way, and no guest can use it: virsh secret-undefine $3, and run again"
       elif [[ "$kind $usage" != "ceph $4" ]] && ! secret_adopted "$2" "$3" "$kind $usage"; then
         refuse 1 "libvirt already uses this UUID for '$kind $usage', which is not the client's key" "give client $2 another secret_uuid in site.yaml, or remove that secret with 'virsh secret-undefine $uuid'"
       fi
     fi
   done <<<"$listed"
 }
+
+secret_empty() { ! bounded "${VIRSH[@]}" secret-get-value "$1" && [[ $CAUSE == *'does not have a value'* ]]; } # UUID
 
 libvirt_units() { # UNITS are those through which this host's libvirt answers: one daemon for all, or one for guests and one for secrets
   local unit
@@ -1443,7 +1546,7 @@ libvirt_units() { # UNITS are those through which this host's libvirt answers: o
 secret_adopted() {
   if [[ $3 != 'ceph '* ]]; then return 1; fi
   if grep -qsxF -- "$3" "$STATE/adopted/$2"; then return 0; fi
-  if ! key_of "$1" && ! { [[ -e $RUN/makes-own-handoff-$CLUSTER ]] && client_known "$1" && read_key "$COPY" "client.$1"; }; then return 1; fi
+  if ! final_key_of "$1"; then return 1; fi
   bounded "${VIRSH[@]}" secret-get-value "$2" && [[ $OUTPUT == "$KEY" ]]
 }
 
@@ -1728,6 +1831,9 @@ restart_on_change() {
       if [[ $MODE == readers ]]; then return; fi
       need_command systemctl systemd
       if ! systemctl cat -- "$1" >/dev/null 2>&1; then refuse 69 "there is no unit $1 on this host" "install the service's package first, or correct openstack.platform in site.yaml"; fi
+      if [[ $(unit_property "$1" LoadState) == masked ]] && restartable "$1"; then
+        refuse 69 'it is masked, though it is not stopped: it could not be restarted' "systemctl unmask $1; or stop it, and it is left alone"
+      fi
       ;;
     check)
       for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
@@ -1735,14 +1841,14 @@ restart_on_change() {
       done
       if [[ -e $owed ]]; then why='an earlier run'; fi
       if [[ -z $why ]]; then
-        report ok "$1 has read its files"
+        tell_read "$1"
       elif restartable "$1"; then
         report would-change "$WHAT"
       else
         report skipped "$WHAT: $STOPPED"
       fi
       ;;
-    apply | rollback) if [[ -e $owed ]]; then restart "$1"; else report ok "$1 has read its files"; fi ;;
+    apply | rollback) if [[ -e $owed ]]; then restart "$1"; else tell_read "$1"; fi ;;
     verify) prove_restarted "$1" ;;
     *) wrong_start ;;
   esac
@@ -1762,6 +1868,7 @@ unit_property() { # UNIT PROPERTY
 }
 
 restart() { # UNIT
+  : >"$RUN/tried-$1"
   if restartable "$1"; then
     PATIENCE=300 attempt "restart it" systemctl restart -- "$1" # nova-compute reports ready only after minutes
     settled "$1"
@@ -1773,35 +1880,61 @@ restart() { # UNIT
 }
 
 settled() { # UNIT: it is still up two seconds after its start; a service that dies of its configuration does so at once
-  local state tries
+  local state tries back='; to go back: ./apply --rollback'
+  if [[ $MODE == rollback ]]; then back=''; fi
   for tries in 1 2 3 4; do
     sleep 0.5
     state=$(unit_property "$1" ActiveState)
     if [[ $state == failed || $state == activating && $tries -gt 3 ]]; then
-      fail "it does not stay up ($state)" "look at: journalctl -u $1 -n 50; to go back: ./apply --rollback"
+      fail "it does not stay up ($state)" "look at: journalctl -u $1 -n 50$back"
     fi
   done
 }
 
+tell_read() { # UNIT, which no run owes a restart: what somebody else has changed since it started is said, and theirs to have read
+  UNREAD=''
+  if [[ $MODE != rollback ]] && systemctl is-active --quiet -- "$1"; then unread "$1"; fi
+  if [[ $UNREAD == now ]]; then
+    report skipped "restart $1: left alone, though $CHANGED has changed since it started, but not by this run"
+    advise "systemctl restart $1"
+  else
+    report ok "$1 has read its files"
+  fi
+}
+
 prove_restarted() { # UNIT: it started after the last change of what it reads
-  local since uptime now resource changed
   if [[ -e $STATE/owed/$1 ]]; then fail 'a restart is owed' 'run ./apply'; fi
   if ! systemctl is-active --quiet -- "$1"; then
     report skipped "$1 is not running, so it cannot have old settings"
     return 0
   fi
+  unread "$1"
+  case $UNREAD in
+    '') report ok "$1 runs, and started after its files last changed" ;;
+    now) fail "it runs since before $CHANGED changed" "systemctl restart $1" ;;
+    ahead)
+      report skipped "$1 runs; whether it started after $CHANGED changed cannot be told, since that lies in the future"
+      advise "the clock of this host is wrong, or was when the file changed: set it, and: systemctl restart $1"
+      ;;
+  esac
+}
+
+# UNIT, which runs: UNREAD is `now` if a file that it reads, CHANGED, changed after it started, `ahead` if that lies in the future, '' if
+# none did. A file that is put back brings its old time with it, but not the time at which it took its place (ctime)
+unread() {
+  local since uptime now written placed
+  UNREAD=''
   since=$(unit_property "$1" ActiveEnterTimestampMonotonic) # microseconds since boot
   read -r uptime _ </proc/uptime
   now=$(date +%s)
   since=$((now - ${uptime%.*} + since / 1000000 + 1))
-  for resource in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
-    changed=$(stat -Lc %Y -- "$resource")
-    if ((changed > now)); then
-      report skipped "$1 runs; whether it started after $resource changed cannot be told, since that lies in the future"
-      advise "the clock of this host is wrong, or was when the file changed: set it, and: systemctl restart $1"
-      return 0
+  for CHANGED in ${STEP_RESOURCES[@]+"${STEP_RESOURCES[@]}"}; do
+    read -r written placed < <(stat -Lc '%Y %Z' -- "$CHANGED")
+    if ((written > now || placed > now)); then
+      UNREAD=ahead
+    elif ((written > since || placed > since)); then
+      UNREAD=now
     fi
-    if ((changed > since)); then fail "it runs since before $resource changed" "systemctl restart $1"; fi
+    if [[ -n $UNREAD ]]; then return 0; fi
   done
-  report ok "$1 runs, and started after its files last changed"
 }

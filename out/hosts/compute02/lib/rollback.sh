@@ -5,13 +5,16 @@
 # Records under /var/lib/cephos/SITE, one folder tree each, named like the files themselves:
 #   pristine/…  the file as it was        made/…     an empty mark: there was no such file
 #   applied/…   sha256 as apply left it   readers/…  the units to restart
-#   merged/…    what patch_ini merged
+#   merged/…    what patch_ini merged     others/…   sha256 before somebody else changed it, and apply did again
 
 rollback() {
-  local changed_by_others=''
+  local changed_by_others='' worst=0
   touched_files >"$RUN/touched"
   : >"$RUN/refusals"
-  while IFS= read -r WHAT; do need_place "$WHAT"; done <"$RUN/touched"
+  while IFS= read -r WHAT; do
+    need_place "$WHAT"
+    need_folder "$WHAT"
+  done <"$RUN/touched"
   stop_if_refused rollback
   while IFS= read -r WHAT; do
     if changed_since "$WHAT"; then
@@ -24,20 +27,19 @@ rollback() {
   fi
   while IFS= read -r WHAT; do put_back "$WHAT"; done <"$RUN/touched"
   WHAT=''
-  run_steps rollback
+  # each apart, since a service that does not start ends what starts it, but not this
+  (run_steps rollback) || worst=$?
   restart_the_rest
   if [[ -d $STATE ]]; then find "$STATE" -type f -name '.*.cephos-new' -delete; fi # left by a run that was killed
+  name_owed "once they start, for all of them: ./apply --rollback"
+  if ((worst)); then exit "$worst"; fi
 }
 
-changed_since() { # FILE: it is neither as apply left it nor as it was before
-  local now
-  now=$(digest_of "$1")
-  if [[ -e $STATE/applied$1 ]]; then
-    case $(<"$STATE/applied$1") in
-      "$now" | 'being changed') return 1 ;; # by apply, which died before it could note the digest
-    esac
+need_folder() { # FILE: there is where to put it back; one that was not there before needs none
+  local folder=${1%/*}
+  if [[ -e $STATE/pristine$1 && ! -d $folder ]]; then
+    refuse 69 "its folder $folder is gone, so it cannot be put back" 'move the folder back, or make it as it was, with its owner'
   fi
-  if [[ -e $STATE/pristine$1 ]]; then [[ $now != "$(digest_of "$STATE/pristine$1")" ]]; else [[ $now != none ]]; fi
 }
 
 put_back() { # FILE: the restart is owed first, the record goes last, so a kill in between loses neither
@@ -53,20 +55,24 @@ put_back() { # FILE: the restart is owed first, the record goes last, so a kill 
   new=$(new_beside "$1")
   rm -f -- "$new" # an apply that was killed may have left it, with a key in it
   if [[ -e $pristine ]]; then
-    cp -a -- "$pristine" "$new"
+    attempt 'write it as it was' cp -a -- "$pristine" "$new"
     sync_path "$new"
-    mv -fT -- "$new" "$target"
+    attempt 'put it back' mv -fT -- "$new" "$target"
     report changed "$1: as it was before"
   else
-    rm -f -- "$1"
+    attempt 'remove it' rm -f -- "$1"
     report changed "$1: removed, as it was not there before"
   fi
-  rm -f -- "$STATE/applied$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
+  rm -f -- "$STATE/applied$1" "$STATE/others$1" "$STATE/merged$1" "$STATE/readers$1" "$STATE/made$1" "$pristine"
 }
 
-restart_the_rest() { # units that an earlier bundle of this site served and this one no longer names
-  local owed
-  for owed in "$STATE"/owed/*; do
-    if [[ -e $owed ]]; then restart "${owed##*/}"; fi
+restart_the_rest() { # units that a step did not come to, or that only an earlier bundle of this site names; sets worst
+  local unit
+  for unit in "$STATE"/owed/*; do
+    unit=${unit##*/}
+    if [[ ! -e $STATE/owed/$unit || -e $RUN/tried-$unit ]]; then continue; fi
+    WHAT="restart $unit"
+    (restart "$unit") || worst=$?
   done
+  WHAT=''
 }
