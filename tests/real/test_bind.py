@@ -741,5 +741,5 @@ def test_volumes_that_would_lose_their_backend_are_kept_from_it(
     host.put(out / "hosts/controller", "/root/renamed")
     before = configuration(host)
     said = apply(host, status=1, bundle="/root/renamed")
-    assert "volumes belong to …@rbd#RBD; the site says rbd" in said
+    assert "are found by [rbd] volume_backend_name = RBD; the site says rbd" in said
     assert configuration(host) == before
