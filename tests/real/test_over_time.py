@@ -336,7 +336,7 @@ def test_an_option_that_the_site_no_longer_names_goes_back(
     assert "\nmine = 1\n" in after
     assert after.replace("mine = 1\n", "") == before
     assert "0 changed" in apply(host)
-    undone(host)
+    apply(host, "--rollback", "--force")
 
 
 def test_a_role_that_is_gone_is_named_and_rolled_back(
