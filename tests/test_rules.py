@@ -299,6 +299,19 @@ ROWS = (
     ),
     Row(
         "E214",
+        (
+            ('"2025.1"', "ussuri"),
+            options(NOVA, "live_migration_tunnelled: true, live_migration_with_native_tls: true"),
+        ),
+        "18:109: error[E214]: nova's option 'live_migration_with_native_tls' must not be true"
+        " beside 'libvirt.live_migration_tunnelled': the service would not start",
+        (
+            ('"2025.1"', "ussuri"),
+            options(NOVA, "live_migration_tunnelled: false, live_migration_with_native_tls: true"),
+        ),
+    ),
+    Row(
+        "E214",
         (options(NOVA, "disk_cachemodes: writeback"),),
         "18:62: error[E214]: nova's option 'disk_cachemodes' needs items like"
         " network=writeback; nova ignores any other",

@@ -88,6 +88,7 @@ class Option:
     until: str | None
     deprecated: str | None
     instead: str | None
+    excludes: str | None
 
     @property
     def full_name(self) -> str:
@@ -213,6 +214,7 @@ def options(service: str) -> Mapping[str, Option]:
             until=row.get("until"),
             deprecated=row.get("deprecated"),
             instead=row.get("instead"),
+            excludes=row.get("excludes"),
         )
     return found
 

@@ -62,6 +62,27 @@ def options_are_right(site: Site, at: Places) -> Iterator[Diagnostic]:
             yield Diagnostic("E214", f"{name} {misfit}", at.value(path))
 
 
+@rule()
+def options_go_together(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E214: a service does not start with two options that exclude each other."""
+    on = {
+        (service, option.full_name)
+        for service, _, option, value in _options(site)
+        if not isinstance(option, list) and value is True
+    }
+    for service, path, option, value in _options(site):
+        if isinstance(option, list) or value is not True:
+            continue
+        if option.excludes and (service, option.excludes) in on:
+            yield Diagnostic(
+                "E214",
+                f"{service}'s option {quote(option.name)} must not be true beside"
+                f" {quote(option.excludes)}: the service would not start",
+                at.value(path),
+                help="keep one of the two",
+            )
+
+
 @rule(RELEASE)
 def options_suit_the_release(site: Site, at: Places) -> Iterator[Diagnostic]:
     """E212 and W303: the services of this release read the option, without a warning."""
