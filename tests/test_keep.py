@@ -118,7 +118,6 @@ def preflight(folder: Path, patch: str, there: str, line: str, refused: str | No
         "CEPHOS_MODE": "preflight",
         "CEPHOS_RUN": str(folder / "run"),
         "CEPHOS_BUNDLE": str(folder),
-        "CEPHOS_SITE": f"no-site-{os.getpid()}",
     }
     done = subprocess.run(
         ["bash", "-c", f'. "{LIB}"; {line}', "80-step"],
