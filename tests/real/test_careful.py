@@ -581,7 +581,7 @@ def test_a_cluster_that_hangs_is_said_within_bounds(world: World) -> None:
             said = apply(host, "--check", status=69)
             assert "waiting for ceph, at most 60 seconds" in said.splitlines()[0]
             assert f"cluster ceph {cause}: no answer within 15 seconds" in said
-            assert time.monotonic() - start < 30
+            assert time.monotonic() - start < 60
             assert traces(host) == before
     finally:
         world.admin.run("systemctl", "kill", "--signal=CONT", "rig-ceph-mon")
@@ -597,7 +597,7 @@ def test_a_cluster_that_does_not_answer_is_said_within_bounds(world: World) -> N
     said = apply(world.admin, status=69)
     assert "cluster ceph does not answer: " in said
     assert traces(world.admin) == before
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 2 * 60
 
 
 def test_a_site_can_be_one_host(tmp_path_factory: pytest.TempPathFactory) -> None:

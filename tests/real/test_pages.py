@@ -117,8 +117,8 @@ class Browser:
         return found
 
     def settles(self, selector: str, texts: list[str]) -> bool:
-        """Tell whether within ten seconds the visible elements have these texts."""
-        for _ in range(100):
+        """Tell whether within a minute the visible elements have these texts."""
+        for _ in range(600):
             if self.shown(selector) == texts:
                 return True
             time.sleep(0.1)
