@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 UUID = "0b7a54d8-3a3b-4bb8-a3cd-2d0f9e40b1a7"
 POOLS = "      vms: {}\n"
 GLANCE, CINDER, NOVA = "client: glance}", "client: cinder}", "client: nova}"
+HIDDEN = ("client: glance", "client: glance, copy_on_write: false")
+SNAPSHOTS = ("client: nova", "client: nova, cow_snapshots: true")
 BACKUP = (
     (POOLS, "      vms: {}\n      backups: {}\n"),
     ("  nova: {", "    backup: {pool: backups, client: backup}\n  nova: {"),
@@ -432,6 +434,28 @@ ROWS = (
     ),
     Row(
         "E241",
+        (HIDDEN, SNAPSHOTS),
+        "14:57: error[E241]: `copy_on_write: false` has no effect beside `cow_snapshots: true` of"
+        " nova: with that Glance shows where images lie",
+        # its Nova asks for that as a service
+        (('"2025.1"', '"2025.2"'), HIDDEN, SNAPSHOTS),
+    ),
+    Row(
+        "E241",
+        (*STORES, ("all_locations: true", "all_locations: true, copy_on_write: false")),
+        "15:172: error[E241]: `copy_on_write: false` has no effect beside `all_locations: true`:"
+        " with that Glance shows where images lie",
+        (*STORES, ("all_locations: true", "all_locations: false, copy_on_write: false")),
+    ),
+    Row(
+        "E241",
+        (*APART, ('"2025.1"', '"2025.2"'), HIDDEN, SNAPSHOTS),
+        "20:48: error[E241]: no images lie in cluster 'two', where disks of guests lie: there is"
+        " nothing that Nova could clone a snapshot into",
+        (*SECOND, SNAPSHOTS),
+    ),
+    Row(
+        "E241",
         (
             ("release: squid", "release: squid\n    keys: delivered"),
             ("  ceph1: {roles: [ceph-admin]}\n", "transport: scp\n"),
@@ -534,7 +558,7 @@ ROWS = (
         "20:44: error[E220]: images of store 'far' lie in cluster 'two' and disks of guests in"
         " 'ceph': for each guest Nova would download its image to the compute, and copy it into"
         " Ceph",
-        (*STORES, ('"2025.1"', "ussuri"), ("true}", "true, copy_on_write: false}")),
+        (*STORES, ('"2025.1"', "ussuri"), ("true}", "false, copy_on_write: false}")),
     ),
     Row(
         "E226",
@@ -590,9 +614,9 @@ ROWS = (
     ),
     Row(
         "E227",
-        (*STORES, ('"2025.1"', "stein"), ("true}", "true, copy_on_write: false}")),
+        (*STORES, ('"2025.1"', "stein"), ("true}", "false, copy_on_write: false}")),
         "15:12: error[E227]: Glance of stein knows one RBD store: it has several since train",
-        (*STORES, ('"2025.1"', "train"), ("true}", "true, copy_on_write: false}")),
+        (*STORES, ('"2025.1"', "train"), ("true}", "false, copy_on_write: false}")),
     ),
     Row(
         "E231",
@@ -772,6 +796,15 @@ ROWS = (
         "17:16: warning[W304]: pool 'volumes' is shared by cinder and nova",
     ),
     Row(
+        "W304",
+        (
+            (CINDER, "client: cinder}\n      fast: {pool: volumes, client: cinder}"),
+            ("pool: vms", "pool: volumes"),
+            (POOLS, ""),
+        ),
+        "18:16: warning[W304]: pool 'volumes' is shared by cinder (rbd), cinder (fast) and nova",
+    ),
+    Row(
         "W305",
         ((CINDER, GLANCE), (NOVA, GLANCE)),
         "18:29: warning[W305]: client 'glance' is shared by glance, cinder and nova",
@@ -781,6 +814,21 @@ ROWS = (
         (("      vms: {}\n", "      vms: {pg_num: 60}\n"),),
         "12:21: warning[W306]: pg_num of pool 'vms' is no power of two",
         (("      vms: {}\n", "      vms: {pg_num: 1}\n"),),
+    ),
+    Row(
+        "W307",
+        (options(CINDER, "enable_deferred_deletion: false"),),
+        "17:80: warning[W307]: nobody empties the trash that backend 'rbd' leaves volumes in",
+        (
+            ("client: cinder}", "client: cinder, trash: schedule}"),
+            ("trash: schedule}", "trash: schedule, options: {enable_deferred_deletion: false}}"),
+        ),
+    ),
+    Row(
+        "W307",
+        (options(CINDER, "<backend>.enable_deferred_deletion: false"),),
+        "17:90: warning[W307]: nobody empties the trash that backend 'rbd' leaves volumes in",
+        (('"2025.1"', "zed"), options(CINDER, "enable_deferred_deletion: false")),
     ),
     Row(
         "W331",

@@ -101,6 +101,7 @@ CATALOGUE: Mapping[str, str] = {
     "W304": "pool shared by services",
     "W305": "client shared by services",
     "W306": "number of placement groups that is no power of two",
+    "W307": "trash that nobody empties",
     "W331": "capabilities that cannot break a dead client's lock",
     # E4xx: what was generated is not sound, a fault of the compiler
     "E401": "generated script that shellcheck objects to",

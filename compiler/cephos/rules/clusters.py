@@ -14,6 +14,7 @@ from cephos.rules.places import (
     hint,
     listed,
     rule,
+    together,
 )
 
 if TYPE_CHECKING:
@@ -200,8 +201,7 @@ def shared_clients(site: Site, at: Places) -> Iterator[Diagnostic]:
             *_, last = stores.values()
             yield Diagnostic(
                 "W305",
-                f"client {quote(client)} is shared by {', '.join(list(stores)[:-1])} and"
-                f" {list(stores)[-1]}",
+                f"client {quote(client)} is shared by {together(stores)}",
                 at.value((*last.path, "client")),
                 help="each of their hosts can then do what all of them may, such as delete every"
                 " image and volume; a client of its own keeps each service to its pools",

@@ -107,6 +107,12 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:SHOWN] + more) or "none"
 
 
+def together(names: Iterable[str]) -> str:
+    """Return two or more names as a sentence has them."""
+    *names, last = names
+    return f"{', '.join(names)} and {last}"
+
+
 def described(site: Site, service: Path) -> bool:
     """Tell whether the site describes the service at this place."""
     return any(store.path[: len(service)] == service for store in site.stores())

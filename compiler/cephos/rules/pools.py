@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from cephos import caps, knowledge
@@ -15,12 +15,13 @@ from cephos.rules.places import (
     hint,
     listed,
     rule,
+    together,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cephos.model import Site
+    from cephos.model import Site, Store
     from cephos.rules.places import Places
 
 
@@ -191,18 +192,22 @@ def every_pool_is_used(site: Site, at: Places) -> Iterator[Diagnostic]:
 @rule(*CLUSTERS)
 def shared_pools(site: Site, at: Places) -> Iterator[Diagnostic]:
     """W304: services that share a pool can destroy each other's data and confuse its statistics."""
-    users: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    users: defaultdict[tuple[str, str], list[Store]] = defaultdict(list)
     for store in site.stores():
-        key = (store.cluster.name, store.pool)
-        if users[key]:
-            names = " and ".join([*users[key], store.service])
+        users[store.cluster.name, store.pool].append(store)
+    for (_, pool), stores in users.items():
+        if len(stores) > 1:
+            often = Counter(store.service for store in stores)
+            names = [
+                f"{each.service} ({each.path[-1]})" if often[each.service] > 1 else each.service
+                for each in stores
+            ]
             yield Diagnostic(
                 "W304",
-                f"pool {quote(store.pool)} is shared by {names}",
-                at.value((*store.path, "pool")),
+                f"pool {quote(pool)} is shared by {together(names)}",
+                at.value((*stores[-1].path, "pool")),
                 help="a pool of its own keeps the client of one service away from the other's data",
             )
-        users[key].append(store.service)
 
 
 @rule((*POOLS, "pg_num"))

@@ -15,7 +15,7 @@ from cephos.rules.places import (
     listed,
     rule,
 )
-from cephos.services import GLANCE_OWN_STORES, stores_for_nova
+from cephos.services import GLANCE_OWN_STORES, snapshots_set_locations, stores_for_nova
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,6 +163,62 @@ def trash_is_there_to_be_emptied(site: Site, at: Places) -> Iterator[Diagnostic]
                 at.value((*backend.path, "trash")),
                 help="leave it out: cinder-volume then purges it",
             )
+
+
+@rule(RELEASE)
+def somebody_empties_the_trash(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """W307: what Cinder leaves in the trash stays there unless it, or a schedule, purges it."""
+    if not knowledge.behaves("cinder_leaves_trash", site.release):
+        return
+    for backend in site.backends:
+        for spelling, value in backend.options.items():
+            decides = spelling.rpartition(".")[2] == "enable_deferred_deletion"
+            if decides and value is False and backend.trash != "schedule":
+                yield Diagnostic(
+                    "W307",
+                    f"nobody empties the trash that backend {quote(backend.name)} leaves volumes"
+                    " in",
+                    at.value((*backend.path, "options", spelling)),
+                    help="leave the option out, or let Ceph empty it: `trash: schedule` (since"
+                    " Octopus)",
+                )
+
+
+@rule(*CLUSTERS)
+def snapshots_lie_beside_images(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E241: Nova clones a snapshot into the pool of its guest's image, in its own cluster.
+
+    Source: nova/virt/libvirt/imagebackend.py, Rbd.direct_snapshot.
+    """
+    glance, nova = site.glance, site.nova
+    if glance and nova and nova.cow_snapshots and not glance.stores_in(nova.cluster):
+        yield Diagnostic(
+            "E241",
+            f"no images lie in cluster {quote(nova.cluster.name)}, where disks of guests lie: there"
+            " is nothing that Nova could clone a snapshot into",
+            at.value((*nova.path, "cow_snapshots")),
+            help="leave it out: Nova reads each snapshot into a file and uploads it",
+        )
+
+
+@rule(RELEASE)
+def locations_are_shown_or_not(site: Site, at: Places) -> Iterator[Diagnostic]:
+    """E241: whoever is shown all locations of an image clones it, as if it were shown the first.
+
+    Source: nova/virt/libvirt/imagebackend.py, Rbd.clone; cinder/volume/drivers/rbd.py, clone_image.
+    """
+    glance = site.glance
+    if not glance or glance.copy_on_write:
+        return
+    showing = "`all_locations: true`" if glance.all_locations else "`cow_snapshots: true` of nova"
+    if glance.all_locations or snapshots_set_locations(site):
+        yield Diagnostic(
+            "E241",
+            f"`copy_on_write: false` has no effect beside {showing}: with that Glance shows where"
+            " images lie",
+            at.value((*glance.path, "copy_on_write")),
+            help="keep one of the two",
+        )
 
 
 @rule(RELEASE)
