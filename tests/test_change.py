@@ -322,6 +322,39 @@ def test_after_a_part_was_compiled_it_knows_what_each_host_has(tmp_path: Path) -
     assert meaning(planned(tmp_path, site))["changes"] is False
 
 
+def test_the_way_back_of_a_part_is_as_dangerous_as_its_way_there(tmp_path: Path) -> None:
+    compiled(tmp_path)
+
+    def compile_part(client: str, *hosts: str) -> None:
+        site = edited(("client: nova}", f"client: {client}}}"))
+        chosen = [option for host in hosts for option in ("--host", host)]
+        assert run(tmp_path, "site.yaml", "-o", "out", *chosen, site=site).status == 0
+
+    def dangers(client: str) -> list[tuple[str, str, list[str]]]:
+        found = meaning(planned(tmp_path, edited(("client: nova}", f"client: {client}}}"))))
+        return [
+            (case["before"], case["after"], case["hosts"])
+            for danger in found["dangers"]
+            if danger["code"] == "client"
+            for case in danger["cases"]
+        ]
+
+    compile_part("guests", "compute01")
+    assert dangers("guests") == [("nova", "guests", ["compute02"])]
+    assert dangers("nova") == [("guests", "nova", ["compute01"])]
+    compile_part("vms", "compute02")
+    assert dangers("nova") == [
+        ("guests", "nova", ["compute01"]),
+        ("vms", "nova", ["compute02"]),
+    ]
+    # a host that moved on, or back, is no longer where it was
+    compile_part("vms", "compute01")
+    assert dangers("nova") == [("vms", "nova", ["compute[01-02]"])]
+    compile_part("nova", "compute01", "compute02")
+    assert dangers("nova") == []
+    assert meaning(planned(tmp_path, SITE))["changes"] is False
+
+
 def test_after_an_interrupted_run_it_is_the_way_from_the_complete_one(tmp_path: Path) -> None:
     out = compiled(tmp_path)
     (out / ".cephos-pending.json").write_text('{"files": {"hosts/compute03/apply": {}}}')
@@ -354,12 +387,16 @@ def clients(manifest: dict[str, Any]) -> dict[str, Any]:
         lambda manifest: manifest["record"]["facts"].update(clusters={"ceph": None}),
         lambda manifest: manifest["record"]["facts"].update(clusters=1e9),
         lambda manifest: manifest["record"]["facts"].update(clusters=True),
+        lambda manifest: manifest["record"].update(ahead=[{"hosts": ["os1"]}]),
+        lambda manifest: manifest["record"].update(
+            ahead=[{"facts": {"site": ""}, "hosts": ["[-"]}]
+        ),
         lambda manifest: clients(manifest).update(glance={"pools": "all"}),
         lambda manifest: clients(manifest)["glance"].update(pools={"images": "own"}),
     ],
     ids=[
         *("none", "no object", "another version", "no range", "no steps", "no facts"),
-        *("a number", "a truth value", "no pools", "no access"),
+        *("a number", "a truth value", "nothing ahead", "ahead no range", "no pools", "no access"),
     ],
 )
 def test_without_a_record_files_are_compared_and_that_is_a_danger(

@@ -376,25 +376,38 @@ def _is_access(path: Path) -> bool:
 
 def _dangers(old: Record, new: Record) -> Iterator[Danger]:
     """Yield the dangers that the change holds, in the order of the table."""
-    before, after = _tree(old), _tree(new)
-    felt: dict[str, list[str]] = {}
-    for host in filter(after["hosts"].__contains__, before["hosts"]):
-        for role in before["hosts"][host]["roles"]:
-            felt.setdefault(role, []).append(host)
-    had, has = _written(old), _written(new)
+    ways = [_Way(age, new) for age in old.ages()]
     for code, row in knowledge.dangers().items():
         cases: dict[_Edit[Path], list[str]] = {}
-        for when in row["when"]:
-            for (top, *rest), was, becomes in _found(before, after, when):
-                hosts = [rest.pop(0)] if top == "hosts" else felt.get(when.get("felt_by"), [])
-                if when.get("unwritten") and hosts:
-                    # what the site no longer names may be what the compiler writes by itself
-                    hosts = [host for host in hosts if rest[-1] in had[host] - has[host]]
-                    if not hosts:
-                        continue
-                cases.setdefault(((top, *rest), was, becomes), []).extend(hosts)
+        for way in ways:
+            for when in row["when"]:
+                for edit, hosts in way.found(when):
+                    cases.setdefault(edit, []).extend(hosts)
         if cases:
             yield _danger(code, (case for found in cases.items() for case in _cases(*found)))
+
+
+class _Way:
+    """What changes for hosts that were compiled from one description."""
+
+    def __init__(self, old: Record, new: Record) -> None:
+        self._before, self._after = _tree(old), _tree(new)
+        self._had, self._has = _written(old), _written(new)
+        self._felt: dict[str, list[str]] = {}
+        for host in filter(self._after["hosts"].__contains__, self._before["hosts"]):
+            for role in self._before["hosts"][host]["roles"]:
+                self._felt.setdefault(role, []).append(host)
+
+    def found(self, when: Mapping[str, Any]) -> Iterator[tuple[_Edit[Path], list[str]]]:
+        """Yield what changes as a row of the table says, and the hosts that feel it."""
+        for (top, *rest), was, becomes in _found(self._before, self._after, when):
+            hosts = [rest.pop(0)] if top == "hosts" else self._felt.get(when.get("felt_by", ""), [])
+            if when.get("unwritten") and hosts:
+                # what the site no longer names may be what the compiler writes by itself
+                hosts = [h for h in hosts if rest[-1] in self._had[h] - self._has[h]]
+                if not hosts:
+                    continue
+            yield ((top, *rest), was, becomes), hosts
 
 
 def _cases(found: _Edit[Path], names: list[str]) -> Iterator[Case]:

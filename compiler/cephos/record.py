@@ -11,14 +11,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cephos import ranges, services
 from cephos.effects import effects
 from cephos.model import Cluster, Erasure, ImageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from cephos.model import Path, Store
     from cephos.plan import Plan
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the record's form: a reader that knows another one does not guess."""
+
+_OfHosts = TypeVar("_OfHosts", "Kind", "Part")
 
 
 @dataclass(frozen=True)
@@ -45,22 +47,34 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Hosts that were compiled alone, from a later description than the others."""
+
+    hosts: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Record:
-    """A compilation as far as a change of it can matter to a running site."""
+    """A compilation as far as a change of it can matter to a running site.
+
+    `facts` are those that the whole site was last compiled from; `ahead` are parts of it since.
+    """
 
     facts: Mapping[str, Any]
     kinds: tuple[Kind, ...]
+    ahead: tuple[Part, ...] = ()
 
     def of(self, hosts: Collection[str]) -> Record:
         """Return the record with these hosts alone."""
-        return Record(
-            self.facts,
-            tuple(
-                replace(kind, hosts=chosen)
-                for kind in self.kinds
-                if (chosen := tuple(host for host in kind.hosts if host in hosts))
-            ),
-        )
+        return Record(self.facts, _chosen(self.kinds, hosts), _chosen(self.ahead, hosts))
+
+    def ages(self) -> Iterator[Record]:
+        """Yield a record for each description that hosts were compiled from, with these hosts."""
+        moved = {host for part in self.ahead for host in part.hosts}
+        yield Record(self.facts, _chosen(self.kinds, self.kind_of().keys() - moved))
+        for part in self.ahead:
+            yield Record(part.facts, _chosen(self.kinds, {*part.hosts}))
 
     def kind_of(self) -> dict[str, Kind]:
         """Return the kind of each host, by name."""
@@ -68,7 +82,7 @@ class Record:
 
     def plain(self) -> dict[str, Any]:
         """Return it as it is kept in the manifest; `read` is the way back."""
-        return {
+        plain: dict[str, Any] = {
             "version": VERSION,
             "facts": self.facts,
             "profiles": [
@@ -83,6 +97,19 @@ class Record:
                 for kind in self.kinds
             ],
         }
+        if self.ahead:
+            plain["ahead"] = [
+                {"hosts": _folded(part.hosts), "facts": part.facts} for part in self.ahead
+            ]
+        return plain
+
+
+def _chosen(groups: Iterable[_OfHosts], hosts: Collection[str]) -> tuple[_OfHosts, ...]:
+    return tuple(
+        replace(group, hosts=chosen)
+        for group in groups
+        if (chosen := tuple(host for host in group.hosts if host in hosts))
+    )
 
 
 def kept(plan: Plan, tree: Tree) -> Tree:
@@ -178,8 +205,8 @@ def joined(earlier: Any, hosts: Collection[str], part: Any) -> Any:
     """Return the record, as it is kept, of a compilation of some hosts beside one that was.
 
     `hosts` stay as the `earlier` record has them, and so do the facts: a change of the site is
-    compared with them until it has come to every host. A host that manages what it did keeps its
-    place. None if there is nothing to go by.
+    compared with them until the whole site is compiled. The others are ahead of that, but for one
+    that manages what it did: it keeps its place. None if there is nothing to go by.
     """
     old, new = read(earlier), read(part)
     if old is None or new is None:
@@ -187,7 +214,12 @@ def joined(earlier: Any, hosts: Collection[str], part: Any) -> Any:
     before, now = old.kind_of(), new.kind_of()
     same = {host for host in now.keys() & before if now[host].is_like(before[host])}
     staying, moved = old.of({*hosts, *same}), new.of(now.keys() - same)
-    return Record(old.facts, (*staying.kinds, *moved.kinds)).plain()
+    ahead = [*staying.ahead]
+    if moved.kinds and new.facts != old.facts:
+        there = [host for part in ahead if part.facts == new.facts for host in part.hosts]
+        ahead = [part for part in ahead if part.facts != new.facts]
+        ahead.append(Part((*there, *moved.kind_of()), new.facts))
+    return Record(old.facts, (*staying.kinds, *moved.kinds), tuple(ahead)).plain()
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -225,6 +257,10 @@ def _folded(hosts: Iterable[str]) -> list[str]:
     return folded if fits else names
 
 
+def _unfolded(folded: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for each in folded for name in ranges.expand(each))
+
+
 def read(plain: Any) -> Record | None:
     """Return the record that was kept; None if it is none of this version, or tampered with."""
     import jsonschema  # noqa: PLC0415  # only --plan and --host read a record
@@ -234,7 +270,7 @@ def read(plain: Any) -> Record | None:
         jsonschema.validate(plain, json.loads(schema))
         kinds = tuple(
             Kind(
-                hosts=tuple(name for each in kind["hosts"] for name in ranges.expand(each)),
+                hosts=_unfolded(kind["hosts"]),
                 wave=kind["wave"],
                 roles=tuple(kind["roles"]),
                 platform=kind["platform"],
@@ -243,6 +279,9 @@ def read(plain: Any) -> Record | None:
             )
             for kind in plain["profiles"]
         )
+        ahead = tuple(
+            Part(_unfolded(part["hosts"]), part["facts"]) for part in plain.get("ahead", ())
+        )
     except (jsonschema.ValidationError, ranges.RangeError, RecursionError):
         return None
-    return Record(plain["facts"], kinds)
+    return Record(plain["facts"], kinds, ahead)
