@@ -19,6 +19,7 @@ HERE = os.uname().nodename
 DRIVER = "[rbd]\nvolume_driver = cinder.volume.drivers.rbd.RBDDriver\n"
 VOLUMES = "[rbd]\nrbd_pool = vols\nvolume_backend_name = fast\n"
 HOSTED = f"{VOLUMES}backend_host = a\n"
+MOVED = f"[DEFAULT]\nhost = a\n{VOLUMES}"
 NAMED, POOLED = "volume_backend_name = fast\n", "rbd_pool = vols\n"
 KNOWN = DRIVER + POOLED + NAMED
 
@@ -38,6 +39,10 @@ KNOWN = DRIVER + POOLED + NAMED
         (HOSTED, f"[DEFAULT]\nhost = a\n{KNOWN}", None),
         (HOSTED, f"[DEFAULT]\nhost = b\n{KNOWN}", "[rbd] backend_host = b; the site says a"),
         (HOSTED, KNOWN, f"[rbd] backend_host = {HERE}; the site says a"),
+        (MOVED, f"[DEFAULT]\nhost = a\n{KNOWN}", None),
+        (MOVED, f"[DEFAULT]\nhost = b\n{KNOWN}", "[rbd] backend_host = b; the site says a"),
+        (MOVED, KNOWN, f"[rbd] backend_host = {HERE}; the site says a"),
+        (MOVED, f"{KNOWN}backend_host = b\n", None),  # which counts more
     ],
 )
 def test_volumes_that_are_there_keep_their_backend(

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.real
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 USER = "client.openstack"
 KEYRING = f"/etc/ceph/ceph.{USER}.keyring"
+NAMED = "\n[client]\nkeyring = /etc/ceph/$cluster.$name.keyring\n"
 POOLS = ("images", "volumes.hdd_1", "vms", "backups")
 SITE = f"""
 version: 1
@@ -100,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         keyring = cluster.run("auth", "get-or-create", USER, *caps)
         key = cluster.run("auth", "get-key", USER)
         for host in (ctl1, cmp1):
-            host.write("/etc/ceph/ceph.conf", ceph1.read("/etc/ceph/ceph.conf"))
+            host.write("/etc/ceph/ceph.conf", ceph1.read("/etc/ceph/ceph.conf") + NAMED)
             host.write(KEYRING, keyring)
         cmp1.write("/root/secret.xml", SECRET)
         cmp1.run("virsh", "-q", "secret-define", "/root/secret.xml")

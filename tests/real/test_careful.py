@@ -126,6 +126,11 @@ STRANGE = {
         " >/etc/ceph/ceph.conf", "rm /etc/ceph/ceph.conf",
         69, "/etc/ceph/ceph.conf keeps client.nova out of the cluster",
     ),
+    "a keyring of another name in ceph.conf": Strange(
+        "printf '[client]\nkeyring = /etc/ceph/my.$name.keyring\n' >/etc/ceph/ceph.conf",
+        "rm /etc/ceph/ceph.conf",
+        69, "/etc/ceph/ceph.conf has the key of client.nova in /etc/ceph/my.client.nova.keyring",
+    ),
     "a command missing": Strange(
         "mv /usr/bin/rbd /root", "mv /root/rbd /usr/bin", 69, "the command 'rbd' is missing"
     ),
