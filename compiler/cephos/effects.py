@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cephos import ini, libvirt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cephos.tree import File
 
@@ -57,9 +57,9 @@ def effects(bundle: Mapping[str, File]) -> dict[str, Any]:
     }
 
 
-def lines(bundle: Mapping[str, File]) -> int:
-    """Return how many lines `apply` prints of a bundle before its total: one for most verbs."""
-    scripts = (bundle[path].data.decode() for path in bundle if path.startswith("steps/"))
+def lines(bundle: Mapping[str, File], steps: Iterable[str]) -> int:
+    """Return how many lines `apply` prints of these steps before its total: one for most verbs."""
+    scripts = (bundle[path].data.decode() for path in steps)
     counts = dict.fromkeys(_NO_VERBS, 0) | {
         "cluster": 0,  # it only says what the others speak of
         "name_unread": 0,  # it says something only if there is something

@@ -30,8 +30,12 @@ ROLE_PURPOSES = {
 """What each role's bundles bring about, in the order across the site.
 
 Keys come first. Computes come before Cinder: from the moment Cinder uses the new backend it hands
-out a secret UUID that every compute must know. A host with several roles goes with its last.
+out a secret UUID that every compute must know. A host with several roles goes with its last; one
+that makes the keys goes first, but with what must wait for computes it has a second turn.
 """
+
+_HANDOFF = 40
+"""The step after which other hosts have their keys."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,11 @@ class Profile:
         return ((name, group) for group in self.groups for name in group.names)
 
     @property
+    def first_steps(self) -> list[Step]:
+        """Return the steps of a `ceph-admin` host after which the others have their keys."""
+        return [step for step in self.steps if step.number <= _HANDOFF]
+
+    @property
     def restarts(self) -> list[str]:
         """Return the units that are restarted where something that they read has changed."""
         return [step.context["unit"].unit for step in self.steps if "unit" in step.context]
@@ -142,15 +151,29 @@ class Profile:
 
 @dataclass(frozen=True)
 class Wave:
-    """Hosts that may be applied at the same time, after those of every wave before."""
+    """Hosts that may be applied at the same time, after those of every wave before.
+
+    `begun` are those of them that have their first steps done (`Profile.first_steps`), and the rest
+    in a later wave.
+    """
 
     number: int
     roles: tuple[str, ...]
     groups: tuple[HostGroup, ...]
+    begun: tuple[HostGroup, ...]
 
     def has(self, profile: Profile) -> bool:
-        """Tell whether the profile's hosts have their turn in it."""
+        """Tell whether the profile's hosts have a turn in it."""
         return profile.groups[0].pattern in self._patterns
+
+    def begins(self, profile: Profile) -> bool:
+        """Tell whether the profile's hosts have a first turn in it, and another one later."""
+        return profile.groups[0] in self.begun
+
+    @property
+    def whole(self) -> tuple[HostGroup, ...]:
+        """Return its groups of which all steps are done."""
+        return tuple(group for group in self.groups if group not in self.begun)
 
     @cached_property
     def _patterns(self) -> frozenset[str]:
@@ -252,19 +275,31 @@ def plan(site: Site) -> Plan:
 
 
 def _waves(site: Site) -> Iterator[Wave]:
-    turn = {kind[0].roles: _deciding_role(kind[0]) for kind in site.kinds}
+    turns = _turns({kind[0].roles for kind in site.kinds})
     number = 0
     for role in ROLE_PURPOSES:
-        groups = tuple(group for group in site.groups if turn[group.roles] == role)
+        groups = tuple(group for group in site.groups if role in turns[group.roles])
         if groups:
             number += 1
-            roles = {each for roles, deciding in turn.items() if deciding == role for each in roles}
-            yield Wave(number, _in_order(roles), groups)
+            roles = {each for turn in turns.values() for each in turn.get(role, ())}
+            begun = [group for group in groups if role != [*turns[group.roles]][-1]]
+            yield Wave(number, _in_order(roles), groups, tuple(begun))
 
 
-def _deciding_role(group: HostGroup) -> str:
-    """Return the role that decides when the group's hosts have their turn."""
-    return CEPH_ADMIN if CEPH_ADMIN in group.roles else _in_order(group.roles)[-1]
+def _turns(kinds: Collection[frozenset[str]]) -> dict[frozenset[str], dict[str, Collection[str]]]:
+    """Return for each set of roles those that decide when it has a turn, each with what is done."""
+    computes_wait = any(NOVA in roles and CEPH_ADMIN not in roles for roles in kinds)
+    waiting = {CINDER, CINDER_BACKUP} if computes_wait else set()
+    turns: dict[frozenset[str], dict[str, Collection[str]]] = {}
+    for roles in kinds:
+        last = _in_order(roles)[-1]
+        if CEPH_ADMIN not in roles:
+            turns[roles] = {last: roles}
+        elif roles & waiting:
+            turns[roles] = {CEPH_ADMIN: {CEPH_ADMIN}, last: roles - {CEPH_ADMIN}}
+        else:
+            turns[roles] = {CEPH_ADMIN: roles}
+    return turns
 
 
 def _in_order(roles: Collection[str]) -> tuple[str, ...]:

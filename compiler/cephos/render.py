@@ -103,9 +103,17 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
         "site_sha256": site_sha256,
     }
     bundles = tuple(_bundles(plan, profile) for profile in plan.profiles)
-    lines = [effects.lines(each.shared) for each in bundles]
     template = _markdown().get_template("RUNBOOK.md.j2")
-    profiles = list(zip(plan.profiles, lines, strict=True))
+    profiles = [
+        (
+            profile,
+            *(
+                effects.lines(each.shared, [step.path for step in steps])
+                for steps in (profile.steps, profile.first_steps)
+            ),
+        )
+        for profile, each in zip(plan.profiles, bundles, strict=True)
+    ]
     runbook = template.render(
         plan=plan, site=plan.site, profiles=profiles, namespace=sign.NAMESPACE
     )

@@ -121,7 +121,7 @@ def _kind(plan: Plan, profile: Profile, bundles: Bundles, anchor: str) -> Kind:
     return Kind(
         anchor=anchor,
         profile=profile,
-        wave=next(wave for wave in plan.waves if wave.has(profile)),
+        wave=next(wave for wave in reversed(plan.waves) if wave.has(profile)),
         shown=tuple(shown),
         keys=tuple(
             Key(

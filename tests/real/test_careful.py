@@ -16,7 +16,17 @@ import pytest
 
 from compiling import compiled
 from real import lab
-from real.bundles import BUNDLE, HANDOFFS, actions, apply, carry, run_bundle, started, traces
+from real.bundles import (
+    BUNDLE,
+    HANDOFFS,
+    actions,
+    apply,
+    carry,
+    carry_out,
+    run_bundle,
+    started,
+    traces,
+)
 from real.lab import FSID, SITE, UUID, World, undone
 from real.tracing import programs
 from rig import Host, Rig, ceph
@@ -603,6 +613,28 @@ def test_a_cluster_that_does_not_answer_is_said_within_bounds(world: World) -> N
     assert "cluster ceph does not answer: " in said
     assert traces(world.admin) == before
     assert time.monotonic() - start < 2 * 60
+
+
+def test_cinder_beside_the_keys_waits_for_computes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A `ceph-admin` host has two turns: it makes the keys first, and the rest after computes."""
+    hosts = "hosts: {ctl1: {roles: [ceph-admin, glance, cinder]}, cmp1: {roles: [nova-compute]}}"
+    with Rig() as rig:
+        ctl1, cmp1 = rig.hosts("ctl1", "cmp1")
+        cluster = ceph.start(ctl1, FSID)
+        Libvirt(cmp1).start()
+        site = re.sub(r"(?s)hosts:.*", hosts, SITE).replace("192.168.8.11", cluster.mon_host)
+        out = compiled(tmp_path_factory.mktemp("two"), site)
+        for host in rig.members.values():
+            host.put(out / "hosts" / host.name, BUNDLE)
+        carry_out((out / "RUNBOOK.md").read_text(), rig.members)
+        log = ctl1.read("/var/log/cephos/lab.log")
+        first, second = re.findall(r"(?ms)--- apply(.*?)^\S+ ok +total", log)[:2]
+        assert first.startswith(" --only 10,20,30,40,")
+        assert ("hand-off for cmp1" in first, "cinder.conf" in first) == (True, False)
+        assert re.search("(?m)changed .*cinder.conf", second)
+        assert "0 changed" in apply(ctl1)
 
 
 def test_a_site_can_be_one_host(tmp_path_factory: pytest.TempPathFactory) -> None:

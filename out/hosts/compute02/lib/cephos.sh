@@ -445,6 +445,14 @@ no_cluster() { # CAUSE ADVICE: said once, and not asked again in this run
 
 TRACELESS=(--log_file '' --admin_socket '') # a question leaves nothing where guests' clients write
 
+need_own_keyring() { # NAME: no service names a keyring, so librados goes by what ceph.conf says, if it says anything
+  local conf=$CEPH_DIR/$CLUSTER.conf own=$CEPH_DIR/$CLUSTER.client.$1.keyring named
+  if [[ ! -e $conf ]] || ! named=$(ceph-conf --conf "$conf" --cluster "$CLUSTER" --name "client.$1" --lookup keyring 2>/dev/null); then return 0; fi
+  if [[ ,${named//[ ;]/,}, != *",$own,"* ]]; then
+    WHAT='' refuse 69 "$conf has the key of client.$1 in $named, where services would look for it" "take keyring out of its [client.$1], [client] and [global]: the key comes to $own"
+  fi
+}
+
 # NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it; CONF in place of this host's ceph.conf
 ask_as() {
   local conf=${CONF:-$CEPH_DIR/$CLUSTER.conf} monitors
@@ -476,6 +484,7 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
     printf '0\n' >"$asked"
+    need_own_keyring "$1"
     judge_client
   fi
   return "$(<"$asked")"
@@ -1412,7 +1421,7 @@ not_multi_store_prove() { :; } # preflight has seen it
 keep_volumes() { prove volumes "volumes of ${*:3} keep their backend" "$1" "$BUNDLE/$2" "${@:3}"; }
 
 volumes_need() { # FILE PATCH BACKEND…
-  local backend host
+  local backend host later
   if is_merged "$1"; then return 0; fi
   for backend in "${@:3}"; do
     if [[ $(ini_value "$1" "$backend.volume_driver") != *.rbd.RBDDriver ]]; then continue; fi
@@ -1420,17 +1429,19 @@ volumes_need() { # FILE PATCH BACKEND…
     # what the driver goes by where the file is silent
     need_same "$1" "$2" "$backend.rbd_pool" rbd "pool for backend $backend" volumes
     need_same "$1" "$2" "$backend.volume_backend_name" RBD "volume_backend_name for backend $backend" volumes
-    need_same "$1" "$2" "$backend.backend_host" "$host" "options.backend_host for backend $backend" volumes
+    later=$(ini_value "$1" "$backend.backend_host" "$(ini_value "$2" DEFAULT.host "$host")")
+    need_same "$1" "$2" "$backend.backend_host" "$host" "options.backend_host for backend $backend" volumes "$later"
   done
 }
 
 # once a bundle of this site has set what data is found by, the site may change it (--plan calls that a danger); before, another value is a slip
 is_merged() { [[ ! -f $1 || -e $STATE/merged$1 ]]; } # FILE: or there is none
 
-need_same() { # FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA: what they are found by is what it was
+# FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA [LATER]: what they are found by is what it was; LATER is what it will be where PATCH is silent
+need_same() {
   local there wanted
   there=$(ini_value "$1" "$3" "$4") || return 0
-  wanted=$(ini_value "$2" "$3" "$there")
+  wanted=$(ini_value "$2" "$3" "${7-$there}")
   if [[ $there != "$wanted" ]]; then
     refuse 1 "$1 has $6 that are found by [${3%.*}] ${3##*.} = $there; the site says $wanted" \
       "if there are any: set $5 in site.yaml to $there; if there are none: set ${3##*.} = $wanted in that section of $1"
