@@ -31,7 +31,9 @@ OPTIONS = """\
 
 What `services.….options` may name: everything about Ceph that the service reads, but for what the
 compiler sets itself (pools, users, UUIDs, the list of backends). A name alone means the section of
-Glance's RBD store, of the Cinder backend, or `[libvirt]`; any other section stands before the name.
+Glance's RBD store, of the Cinder backend, or `[libvirt]`; any other section stands before the name. The
+default is the service's own, in the last release that reads the option: what a bundle sets instead
+stands in its `files/`.
 """
 
 
@@ -149,18 +151,29 @@ def options(service: str) -> Iterator[str]:
     home = knowledge.HOME[service]
     yield f"### {service}\n"
     yield from table(
-        ("option", "value", "releases"),
+        ("option", "value", "default", "releases"),
         (
             (
                 f"`{option.name if option.section == home else option.full_name}`",
                 ", ".join(f"`{each}`" for each in option.choices)
                 or bounds(option.type, option.minimum, option.maximum),
+                default(option),
                 span(option),
             )
             for option in knowledge.options(service).values()
             if span(option) and option.full_name not in MANAGED[service]
         ),
     )
+
+
+def default(option: knowledge.Option) -> str:
+    """Return what an option is in the last release that reads it, where nobody sets it."""
+    reading = [each for each in knowledge.releases("openstack") if option.known_in(each)]
+    value = option.default_in(reading[-1]) if reading else None
+    if value is None or value == "":
+        return ""
+    shown = value if isinstance(value, list) else [value]
+    return ", ".join(f"`{each if isinstance(each, str) else json.dumps(each)}`" for each in shown)
 
 
 def span(option: knowledge.Option) -> str:

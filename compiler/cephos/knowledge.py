@@ -89,6 +89,8 @@ class Option:
     deprecated: str | None
     instead: str | None
     excludes: str | None
+    defaults: tuple[tuple[str | None, OptionValue], ...]
+    """Each with the release that it came with; None if that is older than all."""
 
     @property
     def full_name(self) -> str:
@@ -110,6 +112,11 @@ class Option:
     def deprecated_in(self, release: Release) -> bool:
         """Tell whether the release warns of it."""
         return self.deprecated is not None and within(release, self.deprecated, None)
+
+    def default_in(self, release: Release) -> OptionValue | None:
+        """Return what the release goes by where the option is not set; None if by nothing."""
+        known = [value for since, value in self.defaults if within(release, since, None)]
+        return known[-1] if known else None
 
 
 @cache
@@ -215,6 +222,11 @@ def options(service: str) -> Mapping[str, Option]:
             deprecated=row.get("deprecated"),
             instead=row.get("instead"),
             excludes=row.get("excludes"),
+            defaults=tuple(
+                (since, value)
+                for since, value in row.get("defaults", [[None, row.get("default")]])
+                if value is not None
+            ),
         )
     return found
 
