@@ -31,9 +31,9 @@ OPTIONS = """\
 
 What `services.….options` may name: everything about Ceph that the service reads, but for what the
 compiler sets itself (pools, users, UUIDs, the list of backends). A name alone means the section of
-Glance's RBD store, of the Cinder backend, or `[libvirt]`; any other section stands before the name. The
-default is the service's own, in the last release that reads the option: what a bundle sets instead
-stands in its `files/`.
+Glance's RBD store, of the Cinder backend, or `[libvirt]`; any other section stands before the name.
+The default is the service's own, in the last release that reads the option: what a bundle sets
+instead stands in its `files/`.
 """
 
 
@@ -127,10 +127,7 @@ def releases() -> Iterator[str]:
     """Yield the releases and platforms that this version knows."""
     yield "## Releases and platforms\n"
     names = {
-        product: ", ".join(
-            f"`{each.name}`" + (f" ({each.code_name})" if each.code_name else "")
-            for each in knowledge.releases(product)
-        )
+        product: ", ".join(f"`{each.name}` ({each.title})" for each in knowledge.releases(product))
         for product in ("openstack", "ceph")
     }
     platforms = ", ".join(

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Collection, Mapping
 
 OptionValue = str | int | float | bool | list[str | int]
@@ -23,15 +24,25 @@ OptionValue = str | int | float | bool | list[str | int]
 class Release:
     """A release of `openstack` or `ceph`; `order` counts from the oldest known.
 
-    `libvirt` and `qemu` are the oldest versions that its nova-compute starts on; '' for Ceph.
+    OpenStack's have a date; `libvirt` and `qemu` are the oldest versions that their nova-compute
+    starts on, '' for Ceph. Ceph's have a version.
     """
 
     product: str
     name: str
     order: int
     code_name: str | None
+    date: datetime.date | None
+    version: int | None
     libvirt: str
     qemu: str
+
+    @property
+    def title(self) -> str:
+        """Return what people know it as: `Epoxy, of April 2025`, `Ceph 19`."""
+        if self.date:
+            return f"{(self.code_name or self.name).capitalize()}, of {self.date:%B %Y}"
+        return f"Ceph {self.version}"
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,8 @@ def releases(product: str) -> tuple[Release, ...]:
             name=row["name"],
             order=order,
             code_name=row.get("code_name"),
+            date=row.get("date"),
+            version=row.get("version"),
             libvirt=row.get("libvirt", ""),
             qemu=row.get("qemu", ""),
         )
