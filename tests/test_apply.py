@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from compiling import compiled
+from compiling import ROOT, compiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,8 @@ def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
         ("--only 99", "there is no step 99 (see --list)"),
         ("--only ''", "--only needs two digits of each step, not '' (see --list)"),
         ("--only '*'", "--only needs two digits of each step, not '*' (see --list)"),
+        ("--only 50,", "--only needs two digits of each step, not '50,' (see --list)"),
+        ("--only 50,99", "there is no step 99 (see --list)"),
         ("--only ../50", "--only needs two digits of each step, not '../50' (see --list)"),
         ("--only 50 --rollback", "--only does not go with --rollback"),
         ("--handoff", "--handoff needs a value"),
@@ -142,3 +145,28 @@ def verb(bundle: Path, folder: Path, mode: str, line: str) -> subprocess.Complet
         ["bash", "-c", f'. "{bundle}/lib/cephos.sh"; {line}', "80-cinder"],
         env=settings, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+NOT_IN_4_2 = re.compile(
+    r"declare -[a-z]*g|(?:local|declare) -[a-z]*n\b|\bwait -n|\$\{\w+@|(?:mapfile|readarray) -d"
+    r"|\bEPOCH|\bSRANDOM|\[-1\]="
+)
+"""What bash has since 4.3 and later; `declare -g` of an array is there, and does not work."""
+
+
+def test_bash_4_2_can_run_it() -> None:
+    scripts = [each for each in (ROOT / "templates").rglob("*") if is_shell(each)]
+    assert len(scripts) > 15
+    found = [
+        f"{script.relative_to(ROOT)}: {line.strip()}"
+        for script in scripts
+        for line in script.read_text().splitlines()
+        if NOT_IN_4_2.search(line.partition(" #")[0])
+    ]
+    assert found == []
+
+
+def is_shell(path: Path) -> bool:
+    if path.is_dir() or "__pycache__" in path.parts:
+        return False
+    return ".sh" in path.name or path.read_bytes().startswith(b"#!/usr/bin/env bash")
