@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cephos import __version__, plan, schema_check
+from cephos import __version__, plan
 from compiling import PROGRAM, ROOT, SITE, compiled, contents, edited, names, run, told
+from suitable import unsuitable
 
 WITHOUT_A_COMPUTE = edited(("compute[01-02]", "compute01"))
 
@@ -327,7 +328,7 @@ def test_the_schema_is_valid_and_makes_for_good_messages() -> None:
     site_schema = json.loads((ROOT / "schema/site.schema.json").read_bytes())
     jsonschema.Draft7Validator.check_schema(site_schema)
     assert site_schema["$schema"] == "http://json-schema.org/draft-07/schema#"
-    assert schema_check.unsuitable(site_schema) == []
+    assert unsuitable(site_schema) == []
 
 
 def test_version(tmp_path: Path) -> None:

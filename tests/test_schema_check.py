@@ -7,7 +7,8 @@ from jsonschema import Draft7Validator
 
 from cephos.diagnostics import Report, Source, render
 from cephos.load import load
-from cephos.schema_check import check, path_text, unsuitable
+from cephos.schema_check import check, path_text
+from suitable import unsuitable
 
 SCHEMA: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",

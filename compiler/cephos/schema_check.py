@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _SHOWN_LIMIT = 12
 # A fault that leaves an object too little is a fault of what is around it: a site has ten levels.
 _PASSES = 12
+NAMED = frozenset({"properties", "patternProperties", "definitions", "dependencies"})
+"""The keywords of a schema that hold schemas by name."""
 _PLAIN_KEY = re.compile(r"[^\s.'\"]{1,60}")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
@@ -191,7 +193,7 @@ def _copied(data: Any) -> Any:
 def _said(fault: _Fault, key: str, annotation: str) -> Any:
     """Return what the schema says of a key of the object at fault, itself or by reference."""
     schema = fault.schema.get("properties", {}).get(key, {})
-    target = _target(fault.root, schema)
+    target = dereferenced(fault.root, schema)
     return next((each[annotation] for each in (schema, target) if annotation in each), None)
 
 
@@ -295,8 +297,7 @@ def _is_about_name(schema_path: Sequence[str | int]) -> bool:
     while index < len(schema_path):
         if schema_path[index] == "propertyNames":
             return True
-        # After these keywords stands a name of the schema's author.
-        index += 2 if schema_path[index] in _MAPS else 1
+        index += 2 if schema_path[index] in NAMED else 1
     return False
 
 
@@ -545,89 +546,12 @@ _SENTENCES: Mapping[str, Callable[[_Fault], Iterator[_Finding]]] = {
     "maxProperties": _length_bound("at most", *_ENTRIES, on_key=True),
 }
 
-# Where a schema holds schemas: as the values of a mapping, in a list, or alone.
-_MAPS = frozenset({"properties", "patternProperties", "definitions", "dependencies"})
-_LISTS = frozenset({"allOf", "anyOf", "oneOf"})
-_SINGLES = frozenset(
-    {"items", "additionalItems", "additionalProperties", "propertyNames", "contains"}
-    | {"not", "if", "then", "else"}
-)
-_CONDITIONS = frozenset({"allOf", "not", "if", "then", "else"})
-_ANNOTATIONS = frozenset(
-    {"$ref", "title", "description", "markdownDescription", "default", "examples"}
-)
 
-
-def unsuitable(schema: Schema) -> list[str]:
-    """Return where a schema is valid but would make for bad messages or unnoticed mistakes.
-
-    That is: a choice between objects (`anyOf`, `oneOf`: jsonschema cannot tell which was meant), a
-    property without a description, an object that lets misspelt keys pass, a pattern that nothing
-    explains, a `format` (never checked here), and keywords beside `$ref` (ignored in draft-07).
-    """
-    return list(_faults_of(schema, schema, "#", partial=False))
-
-
-def _faults_of(root: Schema, schema: Any, at: str, *, partial: bool) -> Iterator[str]:
-    """Walk a schema; `partial` ones only add to another, such as `then`."""
-    if not isinstance(schema, dict):
-        return
-    yield from _unclear(root, schema, at)
-    if not partial:
-        yield from _incomplete(root, schema, at)
-    for keyword, value in schema.items():
-        inner = partial or keyword in _CONDITIONS
-        for step, each in _subschemas(keyword, value):
-            yield from _faults_of(root, each, f"{at}/{keyword}{step}", partial=inner)
-
-
-def _unclear(root: Schema, schema: Schema, at: str) -> Iterator[str]:
-    for keyword in ("anyOf", "oneOf"):
-        if any(_allows_objects(root, branch) for branch in schema.get(keyword, ())):
-            yield f"{at}/{keyword}: a choice between objects"
-    if "$ref" in schema and (ignored := sorted(set(schema) - _ANNOTATIONS)):
-        yield f"{at}: ignored beside $ref: {', '.join(ignored)}"
-    if "format" in schema:
-        yield f"{at}/format: is not checked; use a pattern"
-
-
-def _incomplete(root: Schema, schema: Schema, at: str) -> Iterator[str]:
-    if "properties" in schema and "additionalProperties" not in schema:
-        yield f"{at}: lets unknown keys pass"
-    if "pattern" in schema and not {"errorMessage", "description"} & set(schema):
-        yield f"{at}/pattern: has no errorMessage or description"
-    for name, each in schema.get("properties", {}).items():
-        if not _described(root, each):
-            yield f"{at}/properties/{name}: has no description"
-
-
-def _subschemas(keyword: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if keyword in _MAPS and isinstance(value, dict):
-        yield from ((f"/{name}", each) for name, each in value.items())
-    elif isinstance(value, list) and keyword in _LISTS | {"items"}:
-        yield from ((f"/{index}", each) for index, each in enumerate(value))
-    elif keyword in _SINGLES:
-        yield "", value
-
-
-def _target(root: Schema, schema: Any) -> Any:
-    """Follow `$ref` within the document."""
+def dereferenced(root: Schema, schema: Any) -> Any:
+    """Follow the schema's `$ref` within the document."""
     while isinstance(schema, dict) and "$ref" in schema:
         found: Any = root
         for step in schema["$ref"].removeprefix("#").split("/")[1:]:
             found = found[step.replace("~1", "/").replace("~0", "~")]
         schema = found
     return schema
-
-
-def _described(root: Schema, schema: Any) -> bool:
-    own = isinstance(schema, dict) and "description" in schema
-    target = _target(root, schema)
-    return own or (isinstance(target, dict) and "description" in target)
-
-
-def _allows_objects(root: Schema, schema: Any) -> bool:
-    target = _target(root, schema)
-    if not isinstance(target, dict) or not {"type", "enum", "const"} & set(target):
-        return target is not False
-    return "object" in target.get("type", ())
