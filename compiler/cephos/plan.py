@@ -209,7 +209,7 @@ class Plan:
         return list(dict.fromkeys(key.client for each in handoffs for key in each.keyrings))
 
     @property
-    def administrators(self) -> dict[str, list[Cluster]]:
+    def admin_hosts(self) -> dict[str, list[Cluster]]:
         """Return the hosts that administer clusters, each with these."""
         found: dict[str, list[Cluster]] = {}
         for cluster in self.site.clusters.values():
@@ -413,9 +413,13 @@ class _Profile:
 
     def _signers(self) -> None:
         source: Path = ("signers",)
-        purpose = "From now on this host runs only bundles that one of the site's signers signed."
-        context = {"file": "files/allowed_signers"}
-        self._steps.append(Step(5, "signers", purpose, source, context))
+        self._step(
+            5,
+            "signers",
+            "From now on this host runs only bundles that one of the site's signers signed.",
+            source,
+            file="files/allowed_signers",
+        )
         self._file(
             "allowed_signers",
             "".join(
