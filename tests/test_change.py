@@ -355,6 +355,36 @@ def test_the_way_back_of_a_part_is_as_dangerous_as_its_way_there(tmp_path: Path)
     assert meaning(planned(tmp_path, SITE))["changes"] is False
 
 
+def in_parts(folder: Path, site: str, *parts: tuple[str, ...]) -> None:
+    """Compile the hosts of each part alone."""
+    for hosts in parts:
+        chosen = [option for host in hosts for option in ("--host", host)]
+        assert run(folder, "site.yaml", "-o", "out", *chosen, site=site).status == 0
+
+
+def test_a_site_that_came_in_parts_is_as_if_it_had_come_at_once(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    site = edited(("client: nova}", "client: guests}"))
+    in_parts(tmp_path, site, ("compute*",), ("ceph1", "os1"))
+    found = meaning(planned(tmp_path, site))
+    assert (found["changes"], found["dangers"]) == (False, [])
+
+
+def test_what_no_host_of_a_part_feels_is_no_danger_of_its_way_back(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    in_parts(tmp_path, edited(("client: nova}", "client: guests}")), ("os1",))
+    assert meaning(planned(tmp_path, SITE))["dangers"] == []
+
+
+def test_a_host_that_was_compiled_for_another_site_is_a_danger(tmp_path: Path) -> None:
+    """Its bundle manages the same, under other names."""
+    compiled(tmp_path)
+    in_parts(tmp_path, edited(("site: lon1", "site: lon2")), ("compute01",))
+    found = meaning(planned(tmp_path, SITE))
+    assert [danger["code"] for danger in found["dangers"]] == ["site"]
+    assert {"hosts": ["compute01"], "files": ["README.md", "host.env"]} in found["rendered"]
+
+
 def test_after_an_interrupted_run_it_is_the_way_from_the_complete_one(tmp_path: Path) -> None:
     out = compiled(tmp_path)
     (out / ".cephos-pending.json").write_text('{"files": {"hosts/compute03/apply": {}}}')

@@ -22,6 +22,7 @@ HOSTED = f"{VOLUMES}backend_host = a\n"
 MOVED = f"[DEFAULT]\nhost = a\n{VOLUMES}"
 NAMED, POOLED = "volume_backend_name = fast\n", "rbd_pool = vols\n"
 KNOWN = DRIVER + POOLED + NAMED
+OTHERS = "[DEFAULT]\nenabled_backends = lvm,old\n[lvm]\nbackend_host = x\n[old]\nrbd_pool = y\n"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,16 @@ KNOWN = DRIVER + POOLED + NAMED
         (MOVED, f"[DEFAULT]\nhost = b\n{KNOWN}", "[rbd] backend_host = b; the site says a"),
         (MOVED, KNOWN, f"[rbd] backend_host = {HERE}; the site says a"),
         (MOVED, f"{KNOWN}backend_host = b\n", None),  # which counts more
+        (MOVED, f"{KNOWN}backend_host =\n", f"[rbd] backend_host = {HERE}; the site says a"),
+        (HOSTED, f"[DEFAULT]\nhost = a\n{KNOWN}backend_host =\n", None),
+        (MOVED, OTHERS, f"volumes of backend old belong to host = {HERE}; the site says a"),
+        (VOLUMES, OTHERS, None),
+        (VOLUMES, f"[backend_defaults]\n{POOLED}{NAMED}{DRIVER}", None),
+        (
+            VOLUMES,
+            f"[backend_defaults]\n{DRIVER[6:]}{NAMED}[rbd]\nrbd_pool = x\n",
+            "[rbd] rbd_pool = x; the site says vols",
+        ),
     ],
 )
 def test_volumes_that_are_there_keep_their_backend(

@@ -831,6 +831,24 @@ ROWS = (
         (('"2025.1"', "zed"), options(CINDER, "enable_deferred_deletion: false")),
     ),
     Row(
+        "W304",
+        (
+            (
+                "client: cinder}",
+                "client: cinder, trash: schedule}\n      two: {pool: volumes, client: cinder,"
+                " options: {enable_deferred_deletion: false}}",
+            ),
+        ),
+        "18:19: warning[W304]: pool 'volumes' is shared by cinder (rbd) and cinder (two)",
+    ),
+    Row(
+        "E212",
+        (options(CINDER, "rbd.enable_deferred_deletion: false"),),
+        "17:54: error[E212]: cinder has no Ceph-related option 'rbd.enable_deferred_deletion'; did"
+        " you mean 'enable_deferred_deletion'?",
+        (options(CINDER, "enable_deferred_deletion: true"),),
+    ),
+    Row(
         "W331",
         (("    release: squid\n", "    release: squid\n    caps: classic\n"),),
         "7:11: warning[W331]: with classic capabilities no client can take over the lock of one"

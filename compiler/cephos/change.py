@@ -7,6 +7,7 @@ bundle manages, before and after; what a bundle no longer manages stays as it is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cephos import knowledge, ranges
@@ -169,7 +170,7 @@ def compare(before: Manifest, after: Manifest) -> Change:
     handoffs = [
         each for group in groups for each in group.handoffs(record.facts["clusters"], anew=resealed)
     ]
-    turns = [group.turn(handoffs) for group in groups]
+    turns = [[*group.turns(handoffs)] for group in groups]
     edits = _edits(_leaves(old.facts), _leaves(record.facts)) if known else ()
     return Change(
         site=record.facts["site"],
@@ -183,19 +184,15 @@ def compare(before: Manifest, after: Manifest) -> Change:
             Setting(".".join(path), *values) for path, *values in edits if not _is_access(path)
         ),
         access=tuple(Access(*path[1::2], *values) for path, *values in edits if _is_access(path)),
-        apply=tuple(sorted((turn for turn in turns if turn.actions), key=lambda turn: turn.wave)),
+        apply=tuple(sorted(chain(*turns), key=lambda turn: turn.wave)),
         left=tuple(left for group in groups if (left := group.left()).things),
         rendered=(
-            *_rendered((), before.digests(None), after.digests(None)),
+            *_rendered_site(before, after),
             *(
                 each
-                for group, turn in zip(groups, turns, strict=True)
-                if group.old and not turn.actions
-                for each in _rendered(
-                    _folded(group.hosts),
-                    before.digests(group.hosts[0]),
-                    after.digests(group.hosts[0]),
-                )
+                for group, done in zip(groups, turns, strict=True)
+                if group.old and not done
+                for each in _rendered_bundles(group.hosts, before, after)
             ),
         ),
     )
@@ -204,12 +201,10 @@ def compare(before: Manifest, after: Manifest) -> Change:
 def _by_files(before: Manifest, after: Manifest, record: Record) -> Change:
     """Return what the files alone tell."""
     was, becomes = before.hosts(), after.hosts()
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for host in (host for host in becomes if host in was):
-        alike.setdefault(_differing(before.digests(host), after.digests(host)), []).append(host)
+    staying = [host for host in becomes if host in was]
     rendered = (
-        *_rendered((), before.digests(None), after.digests(None)),
-        *(Rendered(_folded(hosts), files) for files, hosts in alike.items() if files),
+        *_rendered_site(before, after),
+        *_rendered_bundles(staying, before, after),
     )
     added = [host for host in becomes if host not in was]
     removed = [host for host in was if host not in becomes]
@@ -235,12 +230,19 @@ def _folded(hosts: Iterable[str]) -> Hosts:
     return tuple(ranges.fold(hosts))
 
 
-def _rendered(
-    hosts: Hosts, before: Mapping[str, str], after: Mapping[str, str]
-) -> Iterator[Rendered]:
-    files = _differing(before, after)
+def _rendered_site(before: Manifest, after: Manifest) -> Iterator[Rendered]:
+    files = _differing(before.digests(None), after.digests(None))
     if files:
-        yield Rendered(hosts, files)
+        yield Rendered((), files)
+
+
+def _rendered_bundles(
+    hosts: Iterable[str], before: Manifest, after: Manifest
+) -> Iterator[Rendered]:
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host in hosts:
+        alike.setdefault(_differing(before.digests(host), after.digests(host)), []).append(host)
+    yield from (Rendered(_folded(hosts), files) for files, hosts in alike.items() if files)
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
@@ -262,21 +264,26 @@ class _Group:
             if thing not in self._was or self._was[thing][1] != state
         ]
 
-    def turn(self, handoffs: Sequence[tuple[str, str, bool, Setting]]) -> Turn:
-        """Return what `apply` does here; a `ceph-admin` host writes its clusters' hand-offs."""
+    def turns(self, handoffs: Sequence[tuple[str, str, bool, Setting]]) -> Iterator[Turn]:
+        """Yield what `apply` does here; a `ceph-admin` host writes its clusters' hand-offs."""
         actions = [self._action(thing) for thing in self.changed if not _is_handoffs(thing)]
         for cluster, what, new, setting in handoffs:
             if HANDOFFS + cluster in self._becomes:
                 step, _ = self._becomes[HANDOFFS + cluster]
                 actions.append(Action(step, what, new, (setting,)))
         actions.sort(key=lambda action: action.step)
-        return Turn(
-            wave=self.new.wave,
-            count=len(self.hosts),
-            hosts=_folded(self.hosts),
-            actions=tuple(actions),
-            restarts=tuple(self._restarts()),
-        )
+        restarts = [*self._restarts()]
+        for wave in sorted({self._wave(action.step) for action in actions}):
+            yield Turn(
+                wave=wave,
+                count=len(self.hosts),
+                hosts=_folded(self.hosts),
+                actions=tuple(each for each in actions if self._wave(each.step) == wave),
+                restarts=tuple(each for each in restarts if self._wave(each.step) == wave),
+            )
+
+    def _wave(self, step: str) -> int:
+        return self.new.earlier.get(step, self.new.wave)
 
     def handoffs(
         self, clusters: Collection[str], *, anew: bool
@@ -376,11 +383,12 @@ def _is_access(path: Path) -> bool:
 
 def _dangers(old: Record, new: Record) -> Iterator[Danger]:
     """Yield the dangers that the change holds, in the order of the table."""
-    ways = [_Way(age, new) for age in old.ages()]
+    here, *ahead = (_Way(age, new) for age in old.ages())
     for code, row in knowledge.dangers().items():
         cases: dict[_Edit[Path], list[str]] = {}
-        for way in ways:
-            for when in row["when"]:
+        for when in row["when"]:
+            moved = [way for way in ahead if way.feels(when)]
+            for way in moved if moved and not here.feels(when) else [here, *moved]:
                 for edit, hosts in way.found(when):
                     cases.setdefault(edit, []).extend(hosts)
         if cases:
@@ -397,6 +405,10 @@ class _Way:
         for host in filter(self._after["hosts"].__contains__, self._before["hosts"]):
             for role in self._before["hosts"][host]["roles"]:
                 self._felt.setdefault(role, []).append(host)
+
+    def feels(self, when: Mapping[str, Any]) -> bool:
+        """Tell whether what a row of the table says is felt by one of these hosts."""
+        return when["felt_by"] in self._felt if "felt_by" in when else bool(self._felt)
 
     def found(self, when: Mapping[str, Any]) -> Iterator[tuple[_Edit[Path], list[str]]]:
         """Yield what changes as a row of the table says, and the hosts that feel it."""

@@ -6,6 +6,7 @@ and checked once, however many hosts there are.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from cephos.libvirt import libvirt_secret
 from cephos.model import CEPH_ADMIN, CINDER, CINDER_BACKUP, GLANCE, NOVA
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from cephos.knowledge import Platform
     from cephos.model import Cluster, HostGroup, Path, Site, Store
@@ -31,11 +32,12 @@ ROLE_PURPOSES = {
 
 Keys come first. Computes come before Cinder: from the moment Cinder uses the new backend it hands
 out a secret UUID that every compute must know. A host with several roles goes with its last; one
-that makes the keys goes first, but with what must wait for computes it has a second turn.
+that makes the keys, or is a compute, goes with that, and where its Cinder must wait for other hosts
+it has a second turn.
 """
 
-_HANDOFF = 40
-"""The step after which other hosts have their keys."""
+_WAITING = 80
+"""The first of the steps that wait for computes: Cinder's."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,12 @@ class Step:
     @property
     def path(self) -> str:
         """Return its path in the bundle."""
-        return f"steps/{self.number:02}-{self.name}.sh"
+        return f"steps/{self.full_name}.sh"
+
+    @property
+    def full_name(self) -> str:
+        """Return what `apply` calls it: `NN-name`."""
+        return f"{self.number:02}-{self.name}"
 
 
 @dataclass(frozen=True)
@@ -140,21 +147,24 @@ class Profile:
 
     @property
     def first_steps(self) -> list[Step]:
-        """Return the steps of a `ceph-admin` host after which the others have their keys."""
-        return [step for step in self.steps if step.number <= _HANDOFF]
+        """Return the steps that need not wait for computes."""
+        return [step for step in self.steps if step.number < _WAITING]
 
     @property
     def restarts(self) -> list[str]:
         """Return the units that are restarted where something that they read has changed."""
-        return [step.context["unit"].unit for step in self.steps if "unit" in step.context]
+        return _restarts(self.steps)
+
+
+def _restarts(steps: Iterable[Step]) -> list[str]:
+    return [step.context["unit"].unit for step in steps if "unit" in step.context]
 
 
 @dataclass(frozen=True)
 class Wave:
     """Hosts that may be applied at the same time, after those of every wave before.
 
-    `begun` are those of them that have their first steps done (`Profile.first_steps`), and the rest
-    in a later wave.
+    `begun` are those of them whose first steps are done in it, and the rest in a later one.
     """
 
     number: int
@@ -169,6 +179,14 @@ class Wave:
     def begins(self, profile: Profile) -> bool:
         """Tell whether the profile's hosts have a first turn in it, and another one later."""
         return profile.groups[0] in self.begun
+
+    def steps(self, profile: Profile) -> Sequence[Step]:
+        """Return the steps of the profile's hosts after which they are done with the wave."""
+        return profile.first_steps if self.begins(profile) else profile.steps
+
+    def restarts(self, profile: Profile) -> list[str]:
+        """Return the units that are restarted in it where something that they read has changed."""
+        return _restarts(self.steps(profile))
 
     @property
     def whole(self) -> tuple[HostGroup, ...]:
@@ -275,7 +293,8 @@ def plan(site: Site) -> Plan:
 
 
 def _waves(site: Site) -> Iterator[Wave]:
-    turns = _turns({kind[0].roles for kind in site.kinds})
+    count = Counter(role for group in site.groups for role in group.roles for _ in group.names)
+    turns = {kind[0].roles: _turns(kind[0].roles, count) for kind in site.kinds}
     number = 0
     for role in ROLE_PURPOSES:
         groups = tuple(group for group in site.groups if role in turns[group.roles])
@@ -286,20 +305,23 @@ def _waves(site: Site) -> Iterator[Wave]:
             yield Wave(number, _in_order(roles), groups, tuple(begun))
 
 
-def _turns(kinds: Collection[frozenset[str]]) -> dict[frozenset[str], dict[str, Collection[str]]]:
-    """Return for each set of roles those that decide when it has a turn, each with what is done."""
-    computes_wait = any(NOVA in roles and CEPH_ADMIN not in roles for roles in kinds)
-    waiting = {CINDER, CINDER_BACKUP} if computes_wait else set()
-    turns: dict[frozenset[str], dict[str, Collection[str]]] = {}
-    for roles in kinds:
-        last = _in_order(roles)[-1]
-        if CEPH_ADMIN not in roles:
-            turns[roles] = {last: roles}
-        elif roles & waiting:
-            turns[roles] = {CEPH_ADMIN: {CEPH_ADMIN}, last: roles - {CEPH_ADMIN}}
-        else:
-            turns[roles] = {CEPH_ADMIN: roles}
-    return turns
+def _turns(roles: frozenset[str], count: Mapping[str, int]) -> dict[str, Collection[str]]:
+    """Return the roles that decide when a host has a turn, each with the roles that are done then.
+
+    `count` tells how many hosts of the site have each role.
+    """
+    *_, last = _in_order(roles)
+    later = roles & {CINDER, CINDER_BACKUP}
+    if CEPH_ADMIN in roles:
+        first, waits = CEPH_ADMIN, CINDER in roles and count[NOVA] > (NOVA in roles)
+    elif NOVA in roles:
+        # no other host's Cinder may be at work before it; its own comes after all computes
+        first, waits = NOVA, CINDER in roles and count[CINDER] > 1
+        if CINDER in roles and not waits:
+            first = last
+    else:
+        first, waits = last, False
+    return {first: roles - later, last: later} if waits else {first: roles}
 
 
 def _in_order(roles: Collection[str]) -> tuple[str, ...]:

@@ -32,10 +32,14 @@ _OfHosts = TypeVar("_OfHosts", "Kind", "Part")
 
 @dataclass(frozen=True)
 class Kind:
-    """Hosts whose bundles manage the same; `steps` are those of `effects.effects`."""
+    """Hosts whose bundles manage the same; `steps` are those of `effects.effects`.
+
+    `earlier` tells of each step that is done before the hosts' last wave, in which.
+    """
 
     hosts: tuple[str, ...]
     wave: int
+    earlier: Mapping[str, int]
     roles: tuple[str, ...]
     platform: str
     keyrings: tuple[str, ...]
@@ -89,6 +93,7 @@ class Record:
                 {
                     "hosts": _folded(kind.hosts),
                     "wave": kind.wave,
+                    **({"earlier": kind.earlier} if kind.earlier else {}),
                     "roles": list(kind.roles),
                     "platform": kind.platform,
                     "keyrings": list(kind.keyrings),
@@ -119,15 +124,18 @@ def kept(plan: Plan, tree: Tree) -> Tree:
 
 def _record(plan: Plan, tree: Tree) -> Record:
     profiles = {name: profile for profile in plan.profiles for name, _ in profile.hosts()}
-    waves = {name: wave for wave in plan.waves for group in wave.groups for name in group.names}
     kinds = []
     for bundles in tree.bundles:
         host = next(iter(bundles.hosts))
         profile = profiles[host]
+        *begun, last = (wave for wave in plan.waves if wave.has(profile))
         kinds.append(
             Kind(
                 hosts=tuple(bundles.hosts),
-                wave=waves[host].number,
+                wave=last.number,
+                earlier={
+                    step.full_name: wave.number for wave in begun for step in wave.steps(profile)
+                },
                 roles=profile.roles,
                 platform=profile.platform.name,
                 keyrings=tuple(keyring.name for keyring in profile.keyrings),
@@ -204,9 +212,9 @@ def facts(plan: Plan) -> dict[str, Any]:
 def joined(earlier: Any, hosts: Collection[str], part: Any) -> Any:
     """Return the record, as it is kept, of a compilation of some hosts beside one that was.
 
-    `hosts` stay as the `earlier` record has them, and so do the facts: a change of the site is
-    compared with them until the whole site is compiled. The others are ahead of that, but for one
-    that manages what it did: it keeps its place. None if there is nothing to go by.
+    `hosts` stay as the `earlier` record has them, and so do the facts, until no host is left that
+    was compiled from them. The others are ahead; one that manages what it did keeps its place in
+    the record. None if there is nothing to go by.
     """
     old, new = read(earlier), read(part)
     if old is None or new is None:
@@ -214,12 +222,16 @@ def joined(earlier: Any, hosts: Collection[str], part: Any) -> Any:
     before, now = old.kind_of(), new.kind_of()
     same = {host for host in now.keys() & before if now[host].is_like(before[host])}
     staying, moved = old.of({*hosts, *same}), new.of(now.keys() - same)
-    ahead = [*staying.ahead]
-    if moved.kinds and new.facts != old.facts:
+    kinds = (*staying.kinds, *moved.kinds)
+    ahead = [*old.of(hosts).ahead]
+    if new.facts != old.facts:
         there = [host for part in ahead if part.facts == new.facts for host in part.hosts]
         ahead = [part for part in ahead if part.facts != new.facts]
-        ahead.append(Part((*there, *moved.kind_of()), new.facts))
-    return Record(old.facts, (*staying.kinds, *moved.kinds), tuple(ahead)).plain()
+        ahead.append(Part((*there, *now), new.facts))
+    if sum(len(part.hosts) for part in ahead) == sum(len(kind.hosts) for kind in kinds):
+        *ahead, last = ahead
+        return Record(last.facts, kinds, tuple(ahead)).plain()
+    return Record(old.facts, kinds, tuple(ahead)).plain()
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -272,6 +284,7 @@ def read(plain: Any) -> Record | None:
             Kind(
                 hosts=_unfolded(kind["hosts"]),
                 wave=kind["wave"],
+                earlier=kind.get("earlier", {}),
                 roles=tuple(kind["roles"]),
                 platform=kind["platform"],
                 keyrings=tuple(kind["keyrings"]),

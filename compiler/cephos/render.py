@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cephos.load import Document
     from cephos.model import Path
-    from cephos.plan import Plan, Profile
+    from cephos.plan import Plan, Profile, Wave
 
 RUNTIME = ("apply", "lib/cephos.sh", "lib/files.sh", "lib/ini-patch", "lib/rollback.sh")
 """Files that every bundle carries unchanged."""
@@ -103,19 +103,17 @@ def render(plan: Plan, document: Document, site_sha256: str) -> Tree:
         "site_sha256": site_sha256,
     }
     bundles = tuple(_bundles(plan, profile) for profile in plan.profiles)
-    template = _markdown().get_template("RUNBOOK.md.j2")
-    profiles = [
-        (
-            profile,
-            *(
-                effects.lines(each.shared, [step.path for step in steps])
-                for steps in (profile.steps, profile.first_steps)
-            ),
-        )
-        for profile, each in zip(plan.profiles, bundles, strict=True)
-    ]
-    runbook = template.render(
-        plan=plan, site=plan.site, profiles=profiles, namespace=sign.NAMESPACE
+    shared = {each.groups: its.shared for each, its in zip(plan.profiles, bundles, strict=True)}
+
+    def verified(profile: Profile, wave: Wave) -> int:
+        """Return how many lines `--verify` prints of the profile's hosts in a wave."""
+        steps = [step.path for step in wave.steps(profile)]
+        return effects.lines(shared[profile.groups], steps)
+
+    runbook = (
+        _markdown()
+        .get_template("RUNBOOK.md.j2")
+        .render(plan=plan, site=plan.site, verified=verified, namespace=sign.NAMESPACE)
     )
     files = {
         "RUNBOOK.md": File(runbook.encode(), "site"),
@@ -136,7 +134,8 @@ def _bundles(plan: Plan, profile: Profile) -> Bundles:
 
 def _shared_files(plan: Plan, profile: Profile) -> dict[str, File]:
     """Return the files that are the same for every host of the profile."""
-    readme = _markdown().get_template("README.md.j2").render(site=plan.site, profile=profile)
+    template = _markdown().get_template("README.md.j2")
+    readme = template.render(site=plan.site, waves=plan.waves, profile=profile)
     tree = {"README.md": File(readme.encode(), "hosts")}
     for path, data in runtime().items():
         tree[path] = File(data, "site", path in _EXECUTABLE)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cephos.load import Document
     from cephos.model import Path
-    from cephos.plan import DataFile, Plan, Profile, Step, Wave
+    from cephos.plan import DataFile, Plan, Profile, Step
     from cephos.tree import Bundles
 
 LINES_SHOWN = 200
@@ -69,7 +69,7 @@ class Kind:
 
     anchor: str
     profile: Profile
-    wave: Wave
+    waves: Sequence[int]
     shown: tuple[Shown, ...]
     keys: tuple[Key, ...]
 
@@ -121,7 +121,7 @@ def _kind(plan: Plan, profile: Profile, bundles: Bundles, anchor: str) -> Kind:
     return Kind(
         anchor=anchor,
         profile=profile,
-        wave=next(wave for wave in reversed(plan.waves) if wave.has(profile)),
+        waves=[wave.number for wave in plan.waves if wave.has(profile)],
         shown=tuple(shown),
         keys=tuple(
             Key(

@@ -31,7 +31,8 @@ pytestmark = pytest.mark.real
 FSID = "3b2f0b52-3d0c-4f3e-9a55-0c1d5f6c7d10"
 USER = "client.openstack"
 KEYRING = f"/etc/ceph/ceph.{USER}.keyring"
-NAMED = "\n[client]\nkeyring = /etc/ceph/$cluster.$name.keyring\n"
+NAMED = "\n[client]\nkeyring = /etc/ceph/my.$name.keyring\n"
+"""What [client.NAME] of the bundle outranks."""
 POOLS = ("images", "volumes.hdd_1", "vms", "backups")
 SITE = f"""
 version: 1

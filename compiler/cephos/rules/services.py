@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cephos import knowledge
 from cephos.diagnostics import Diagnostic, quote
+from cephos.plan import scheduled_trash
 from cephos.rules.places import (
     CEPH_RELEASE,
     CLUSTERS,
@@ -171,16 +172,19 @@ def somebody_empties_the_trash(site: Site, at: Places) -> Iterator[Diagnostic]:
     if not knowledge.behaves("cinder_leaves_trash", site.release):
         return
     for backend in site.backends:
+        by_schedule = backend.pool in scheduled_trash(site, backend.cluster)
         for spelling, value in backend.options.items():
-            decides = spelling.rpartition(".")[2] == "enable_deferred_deletion"
-            if decides and value is False and backend.trash != "schedule":
+            option = knowledge.find_option("cinder", spelling)
+            decides = not isinstance(option, list) and option.name == "enable_deferred_deletion"
+            if decides and value is False and not by_schedule:
+                ceph = knowledge.behaves("trash_schedule", backend.cluster.release)
                 yield Diagnostic(
                     "W307",
                     f"nobody empties the trash that backend {quote(backend.name)} leaves volumes"
                     " in",
                     at.value((*backend.path, "options", spelling)),
-                    help="leave the option out, or let Ceph empty it: `trash: schedule` (since"
-                    " Octopus)",
+                    help="leave the option out"
+                    + (", or let Ceph empty it: `trash: schedule`" if ceph else ""),
                 )
 
 

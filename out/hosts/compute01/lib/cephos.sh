@@ -445,14 +445,6 @@ no_cluster() { # CAUSE ADVICE: said once, and not asked again in this run
 
 TRACELESS=(--log_file '' --admin_socket '') # a question leaves nothing where guests' clients write
 
-need_own_keyring() { # NAME: no service names a keyring, so librados goes by what ceph.conf says, if it says anything
-  local conf=$CEPH_DIR/$CLUSTER.conf own=$CEPH_DIR/$CLUSTER.client.$1.keyring named
-  if [[ ! -e $conf ]] || ! named=$(ceph-conf --conf "$conf" --cluster "$CLUSTER" --name "client.$1" --lookup keyring 2>/dev/null); then return 0; fi
-  if [[ ,${named//[ ;]/,}, != *",$own,"* ]]; then
-    WHAT='' refuse 69 "$conf has the key of client.$1 in $named, where services would look for it" "take keyring out of its [client.$1], [client] and [global]: the key comes to $own"
-  fi
-}
-
 # NAME COMMAND…: the site's cluster, asked as one of its clients before this host is set up for it; CONF in place of this host's ceph.conf
 ask_as() {
   local conf=${CONF:-$CEPH_DIR/$CLUSTER.conf} monitors
@@ -484,7 +476,6 @@ need_client() { # NAME: the cluster lets it in with the key that will be used he
     no_cluster "the cluster at ${MONITORS[*]} has fsid $OUTPUT, this bundle is for $FSID" 'correct fsid or mon_host in site.yaml'
   else
     printf '0\n' >"$asked"
-    need_own_keyring "$1"
     judge_client
   fi
   return "$(<"$asked")"
@@ -1362,7 +1353,7 @@ need_same_image_pools() { # FILE PATCH ID:TYPE…: an image is opened in the poo
   if is_merged "$1"; then return 0; fi
   IFS=', ' read -ra stores <<<"$(ini_value "$1" DEFAULT.enabled_backends)"
   for store in ${stores[@]+"${stores[@]}"}; do
-    if [[ $store == *:rbd && " ${*:3} " == *" $store "* ]]; then need_same "$1" "$2" "${store%:*}.rbd_store_pool" images "pool of Glance's store ${store%:*}" images; fi
+    if [[ $store == *:rbd && " ${*:3} " == *" $store "* ]]; then need_same_value "$1" "$2" "${store%:*}.rbd_store_pool" images "pool of Glance's store ${store%:*}" images; fi
   done
   if ((${#stores[@]})) || ! lists_rbd "$1"; then return 0; fi
   there=$(ini_value "$1" glance_store.rbd_store_pool images) || return 0
@@ -1406,7 +1397,7 @@ image_stores_prove() { :; } # preflight has seen it, and patch_ini never takes a
 not_multi_store() { prove not_multi_store "$1 lists its stores in [glance_store]" "$1" "$BUNDLE/$2"; }
 
 not_multi_store_need() { # FILE PATCH
-  if ! is_merged "$1" && lists_rbd "$1"; then need_same "$1" "$2" glance_store.rbd_store_pool images 'pool of services.glance' images; fi
+  if ! is_merged "$1" && lists_rbd "$1"; then need_same_value "$1" "$2" glance_store.rbd_store_pool images 'pool of services.glance' images; fi
   if [[ -f $1 && -n $(ini_value "$1" DEFAULT.enabled_backends) ]]; then
     refuse 1 'it sets enabled_backends, with which Glance would read nothing of [glance_store]' 'that form is an experiment in this release: take enabled_backends out of [DEFAULT], or upgrade Glance to Train and say so in site.yaml'
   fi
@@ -1421,31 +1412,52 @@ not_multi_store_prove() { :; } # preflight has seen it
 keep_volumes() { prove volumes "volumes of ${*:3} keep their backend" "$1" "$BUNDLE/$2" "${@:3}"; }
 
 volumes_need() { # FILE PATCH BACKEND…
-  local backend host later
-  if is_merged "$1"; then return 0; fi
+  local backend before after there
+  if is_merged "$1" || ! before=$(ini_value "$1" DEFAULT.host); then return 0; fi
+  before=${before:-$(uname -n)}
+  after=$(ini_value "$2" DEFAULT.host "$before")
   for backend in "${@:3}"; do
-    if [[ $(ini_value "$1" "$backend.volume_driver") != *.rbd.RBDDriver ]]; then continue; fi
-    host=$(ini_value "$1" DEFAULT.host "$(uname -n)") || return 0
-    # what the driver goes by where the file is silent
-    need_same "$1" "$2" "$backend.rbd_pool" rbd "pool for backend $backend" volumes
-    need_same "$1" "$2" "$backend.volume_backend_name" RBD "volume_backend_name for backend $backend" volumes
-    later=$(ini_value "$1" "$backend.backend_host" "$(ini_value "$2" DEFAULT.host "$host")")
-    need_same "$1" "$2" "$backend.backend_host" "$host" "options.backend_host for backend $backend" volumes "$later"
+    if [[ $(backend_value "$1" "$backend" volume_driver) != *.rbd.RBDDriver ]]; then continue; fi
+    there=$(backend_value "$1" "$backend" rbd_pool rbd)
+    need_same "$1" "$2" "$backend.rbd_pool" "$there" "$there" "pool for backend $backend" volumes
+    there=$(backend_value "$1" "$backend" volume_backend_name RBD)
+    need_same "$1" "$2" "$backend.volume_backend_name" "$there" "$there" "volume_backend_name for backend $backend" volumes
+    there=$(backend_value "$1" "$backend" backend_host)
+    need_same "$1" "$2" "$backend.backend_host" "${there:-$before}" "${there:-$after}" "options.backend_host for backend $backend" volumes
   done
+  if [[ $after != "$before" ]]; then need_hosts_of_their_own "$1" "$before" "$after" "${@:3}"; fi
+}
+
+need_hosts_of_their_own() { # FILE HOST LATER BACKEND…: a backend that is none of the site's stays enabled, and its volumes belong to HOST
+  local backend backends
+  IFS=', ' read -ra backends <<<"$(ini_value "$1" DEFAULT.enabled_backends)"
+  for backend in ${backends[@]+"${backends[@]}"}; do
+    if [[ " ${*:4} " == *" $backend "* || -n $(backend_value "$1" "$backend" backend_host) ]]; then continue; fi
+    refuse 1 "volumes of backend $backend belong to host = $2; the site says $3" "set backend_host = $2 in [$backend] of $1 first; or take DEFAULT.host out of site.yaml"
+  done
+}
+
+backend_value() { # FILE BACKEND KEY [DEFAULT]: as Cinder reads it, which takes from [backend_defaults] what a backend is silent of
+  ini_value "$1" "$2.$3" "$(ini_value "$1" "backend_defaults.$3" "${4:-}")"
 }
 
 # once a bundle of this site has set what data is found by, the site may change it (--plan calls that a danger); before, another value is a slip
 is_merged() { [[ ! -f $1 || -e $STATE/merged$1 ]]; } # FILE: or there is none
 
-# FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA [LATER]: what they are found by is what it was; LATER is what it will be where PATCH is silent
+# FILE PATCH SECTION.KEY THERE LATER KEY-IN-SITE DATA: what data is found by is THERE, and stays that; LATER is what it will be if PATCH is silent
 need_same() {
-  local there wanted
-  there=$(ini_value "$1" "$3" "$4") || return 0
-  wanted=$(ini_value "$2" "$3" "${7-$there}")
-  if [[ $there != "$wanted" ]]; then
-    refuse 1 "$1 has $6 that are found by [${3%.*}] ${3##*.} = $there; the site says $wanted" \
-      "if there are any: set $5 in site.yaml to $there; if there are none: set ${3##*.} = $wanted in that section of $1"
+  local wanted
+  wanted=$(ini_value "$2" "$3" "$5")
+  if [[ $4 != "$wanted" ]]; then
+    refuse 1 "$1 has $7 that are found by [${3%.*}] ${3##*.} = $4; the site says $wanted" \
+      "if there are any: set $6 in site.yaml to $4; if there are none: set ${3##*.} = $wanted in that section of $1"
   fi
+}
+
+need_same_value() { # FILE PATCH SECTION.KEY DEFAULT KEY-IN-SITE DATA
+  local there
+  there=$(ini_value "$1" "$3" "$4") || return 0
+  need_same "$1" "$2" "$3" "$there" "$there" "${@:5}"
 }
 
 volumes_prove() { :; } # preflight has seen it
@@ -1459,7 +1471,7 @@ disks_need() { # FILE PATCH
   local state folder disk guests=()
   if is_merged "$1"; then return 0; fi
   if [[ $(ini_value "$1" libvirt.images_type) == rbd ]]; then
-    need_same "$1" "$2" libvirt.images_rbd_pool rbd 'pool of services.nova' disks
+    need_same_value "$1" "$2" libvirt.images_rbd_pool rbd 'pool of services.nova' disks
     return 0
   fi
   state=$(ini_value "$1" DEFAULT.state_path /var/lib/nova) || return 0
