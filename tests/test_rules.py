@@ -835,8 +835,10 @@ ROWS = (
         (
             (
                 "client: cinder}",
-                "client: cinder, trash: schedule}\n      two: {pool: volumes, client: cinder,"
-                " options: {enable_deferred_deletion: false}}",
+                (
+                    "client: cinder, trash: schedule}\n      two: {pool: volumes, client: cinder,"
+                    " options: {enable_deferred_deletion: false}}"
+                ),
             ),
         ),
         "18:19: warning[W304]: pool 'volumes' is shared by cinder (rbd) and cinder (two)",

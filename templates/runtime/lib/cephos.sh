@@ -979,7 +979,7 @@ receive_there() { # FILE DIGEST: RECEIVE is what the other host runs; a copy tha
 
 unsent() {
   report skipped "$WHAT: cannot be copied: $CAUSE"
-  advise "carry it, as RUNBOOK.md says, or mend that and run ./apply again; root here must reach root there by 'ssh' without a question"
+  advise "carry it, as RUNBOOK.md says, or mend that and run the same again; root here must reach root there by 'ssh' without a question"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
