@@ -117,6 +117,9 @@ def test_a_plan_has_the_order_of_the_runbook(tmp_path: Path) -> None:
     change = site.replace(" c: {", " 'c[1-2]': {").replace("client: cinder}", "client: vols}")
     ran = run(tmp_path, "site.yaml", "-o", "out", "--plan=json", site=change)
     assert ran.status == 3
+    # a host that has two turns is one
+    text = run(tmp_path, "site.yaml", "-o", "out", "--plan").stdout
+    assert ", apply changes 3 hosts, restarts services on 3\n" in text
     turns = [
         (turn["wave"], turn["hosts"], sorted({action["step"] for action in turn["actions"]}))
         for turn in json.loads(ran.stdout)["apply"]

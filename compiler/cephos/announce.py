@@ -17,7 +17,7 @@ from cephos import jinja
 from cephos.diagnostics import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cephos.change import Action, Change, Restart, Turn
 
@@ -59,16 +59,21 @@ def _rendered(template: str, change: Change, filters: _Filters, **settings: Any)
 
 def headline(change: Change) -> str:
     """Return in a line what the change comes to."""
-    restarting = sum(turn.count for turn in change.apply if turn.restarts)
+    restarting = _hosts(turn for turn in change.apply if turn.restarts)
     parts = {
         "{}": _counted(len(change.dangers), "danger"),
         "{} added": _counted(sum(members.count for members in change.added), "host"),
         "{} removed": _counted(sum(members.count for members in change.removed), "host"),
-        "apply changes {}": _counted(sum(turn.count for turn in change.apply), "host"),
+        "apply changes {}": _counted(_hosts(change.apply), "host"),
         "restarts services on {}": str(restarting) if restarting else "",
     }
     said = [form.format(count) for form, count in parts.items() if count]
     return ", ".join(said) or ("nothing to apply" if change else "nothing changes")
+
+
+def _hosts(turns: Iterable[Turn]) -> int:
+    """Return how many hosts have these turns, perhaps two."""
+    return sum({turn.hosts: turn.count for turn in turns}.values())
 
 
 def _counted(number: int, noun: str) -> str:
