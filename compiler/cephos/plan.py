@@ -92,9 +92,6 @@ TOOLS = {
 }
 """What helps people on hosts of each role."""
 
-TRASH_INTERVAL = "15m"
-"""How often Ceph purges the trash of a pool, where that is its part."""
-
 MAKE_HANDOFF = Tool("make-handoff", "seal keyrings that were delivered into this host's hand-off")
 """What helps where no `ceph-admin` host makes hand-offs."""
 
@@ -242,7 +239,7 @@ class Plan:
 
     def scheduled_trash(self, cluster: Cluster) -> dict[str, str]:
         """Return the cluster's pools whose trash Ceph purges, each with how often."""
-        return scheduled_trash(self.site, cluster)
+        return services.scheduled_trash(self.site, cluster)
 
     @property
     def snapshots_set_locations(self) -> bool:
@@ -260,25 +257,6 @@ class Plan:
         holding = (profile for profile in self.profiles if keyring in profile.keyrings)
         groups = {group for profile in holding for group in profile.groups}
         return tuple(group for group in self.site.groups if group in groups)
-
-
-def scheduled_trash(site: Site, cluster: Cluster) -> dict[str, str]:
-    """Return the cluster's pools whose trash Ceph purges, each with how often."""
-    leaving: list[Store] = [each for each in site.backends if each.trash == "schedule"]
-    if _glance_leaves_trash(site, cluster):
-        leaving += site.image_stores
-    return {store.pool: TRASH_INTERVAL for store in leaving if store.cluster is cluster}
-
-
-def _glance_leaves_trash(site: Site, cluster: Cluster) -> bool:
-    """Tell whether deleted images that have clones (of version 2) wait to be purged by Ceph."""
-    oldest = cluster.min_compat_client
-    return (
-        oldest is not None
-        and knowledge.behaves("clones_outlive_parents", oldest)
-        and knowledge.behaves("glance_leaves_trash", site.release)
-        and knowledge.behaves("trash_schedule", cluster.release)
-    )
 
 
 def plan(site: Site) -> Plan:
@@ -482,7 +460,7 @@ class _Profile:
             f"Pools of {names}. One that exists is used as it is: never re-created, never changed.",
             pools,
             clusters=clusters,
-            scheduled={each.name: scheduled_trash(self._site, each) for each in clusters},
+            scheduled={each.name: services.scheduled_trash(self._site, each) for each in clusters},
         )
         self._step(
             20,

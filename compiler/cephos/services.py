@@ -35,6 +35,9 @@ Sections = dict[str, dict[str, str]]
 GLANCE_OWN_STORES = ("file", "http")
 """The stores that Glance has by default; they stay enabled, after the site's."""
 
+TRASH_INTERVAL = "15m"
+"""How often Ceph purges the trash of a pool, where that is its part."""
+
 GUEST_SOCKETS, GUEST_LOGS = "/run/ceph-guests", "/var/log/ceph-guests"
 """Folders of the Ceph clients inside guests.
 
@@ -209,6 +212,25 @@ def _rbd_store(store: ImageStore) -> dict[str, str]:
         "rbd_store_user": store.client,
         "rbd_store_ceph_conf": store.cluster.conf,
     }
+
+
+def scheduled_trash(site: Site, cluster: Cluster) -> dict[str, str]:
+    """Return the cluster's pools whose trash Ceph purges, each with how often."""
+    leaving: list[Store] = [each for each in site.backends if each.trash == "schedule"]
+    if _glance_leaves_trash(site, cluster):
+        leaving += site.image_stores
+    return {store.pool: TRASH_INTERVAL for store in leaving if store.cluster is cluster}
+
+
+def _glance_leaves_trash(site: Site, cluster: Cluster) -> bool:
+    """Tell whether deleted images that have clones (of version 2) wait to be purged by Ceph."""
+    oldest = cluster.min_compat_client
+    return (
+        oldest is not None
+        and knowledge.behaves("clones_outlive_parents", oldest)
+        and knowledge.behaves("glance_leaves_trash", site.release)
+        and knowledge.behaves("trash_schedule", cluster.release)
+    )
 
 
 def snapshots_set_locations(site: Site) -> bool:

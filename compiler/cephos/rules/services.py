@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from cephos import knowledge
 from cephos.diagnostics import Diagnostic, quote
-from cephos.plan import scheduled_trash
 from cephos.rules.places import (
     CEPH_RELEASE,
     CLUSTERS,
@@ -16,7 +15,12 @@ from cephos.rules.places import (
     listed,
     rule,
 )
-from cephos.services import GLANCE_OWN_STORES, snapshots_set_locations, stores_for_nova
+from cephos.services import (
+    GLANCE_OWN_STORES,
+    scheduled_trash,
+    snapshots_set_locations,
+    stores_for_nova,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
